@@ -1,0 +1,59 @@
+# The commands a newcomer needs; `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run up test test-fast check format bench lock clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+# uv is about five times as fast as pip; where it cannot reach the index that pip is set up for, pip does it.
+$(STAMP): requirements/lock.txt requirements/bootstrap.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned set into $(VENV)" >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/lock.txt \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps --no-index -e .
+	@touch $@
+
+install: $(STAMP) ## make .venv with the pinned set and the command outreach
+
+run: $(STAMP) ## sample data, the whole graph once, then the web UI (ARGS=--no-serve returns instead)
+	@$(BIN)/outreach demo $(ARGS)
+
+up: $(STAMP) ## web UI, schedules and sensors on the configured databases
+	@$(BIN)/outreach up $(ARGS)
+
+test: $(STAMP) ## every test
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-fast: $(STAMP) ## the tests that take under two minutes together
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+check: $(STAMP) ## lint, format, types, and that the definitions load
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/dagster definitions validate -m outreach_platform.definitions
+
+format: $(STAMP) ## rewrite the sources in the one format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## ratios against the floor and the predecessor's way, in one run
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(STAMP) ## pin anew: requirements/lock.txt and requirements/bootstrap.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	  --no-header --no-annotate --group dev --group build -o requirements/lock.txt pyproject.toml
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  -o requirements/bootstrap.txt requirements/bootstrap.in
+
+clean: ## remove .venv and caches (data stays)
+	@rm -rf $(VENV) .pytest_cache .ruff_cache

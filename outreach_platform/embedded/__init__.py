@@ -1,0 +1,1 @@
+"""The default set-up without services: an embedded PostgreSQL and generated sample data."""

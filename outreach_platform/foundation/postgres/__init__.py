@@ -1,0 +1,1 @@
+"""PostgreSQL: addresses, connections, tables, bulk reads. Statements live where they are used."""

@@ -1,0 +1,1 @@
+"""Running it: jobs, schedules, alerts, the web UI and its processes."""

@@ -1,0 +1,1 @@
+"""Companies and people: columns, ids, states and the one rule set every wing judges by."""
