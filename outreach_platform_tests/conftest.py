@@ -1,0 +1,34 @@
+"""Fixtures for all tests: one real PostgreSQL a test process."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from outreach_platform.embedded.server import EmbeddedServer
+from outreach_platform.foundation.postgres.url import DatabaseUrl
+from outreach_platform_tests.support.postgres import (
+    drop_database,
+    fresh_database,
+    start_server,
+    stop_server,
+)
+
+
+@pytest.fixture(scope="session")
+def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """An embedded server without fsync, one for each worker of pytest-xdist."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = start_server(folder)
+    yield server
+    stop_server(server)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def neon_url(pg_server: EmbeddedServer) -> Iterator[DatabaseUrl]:
+    """A fresh, empty database that is dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield fresh_database(pg_server, name)
+    drop_database(pg_server, name)
