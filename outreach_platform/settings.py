@@ -41,8 +41,9 @@ class StateSettings(_Strict):
 
 
 class PullSettings(_Strict):
-    """Limits of the in-memory DuckDB that does the bulk work."""
+    """Where the master tables stand, and limits of the in-memory DuckDB that does the bulk work."""
 
+    schema_name: str = Field(default="marketing", min_length=1)
     memory_limit: str = "512MB"
     threads: int = Field(default=2, ge=1)
 

@@ -1,7 +1,7 @@
 """The address of a PostgreSQL database: read once, printed never with its password."""
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
@@ -53,7 +53,8 @@ class DatabaseUrl:
         except psycopg2.ProgrammingError:
             # libpq's own message quotes the string, password and all.
             raise UsageError(
-                f"{name} is no PostgreSQL address: write postgresql://USER:PASSWORD@HOST/DATABASE"
+                f"{name} is no PostgreSQL address: write it as .env.example shows, with special "
+                "characters of the password percent-encoded"
             ) from None
         register_secret(params.get("password"))
         return cls({key: str(value) for key, value in params.items()}, schema)
@@ -88,13 +89,13 @@ class DatabaseUrl:
 
 
 def _without_prisma(url: str, name: str) -> tuple[str, str | None]:
-    try:
-        parts = urlsplit(url.replace(" ", "%20"))
-    except ValueError:
-        raise UsageError(f"{name} is no PostgreSQL address: its URL cannot be read") from None
-    if parts.scheme not in ("postgres", "postgresql"):
-        raise UsageError(f"{name} is no PostgreSQL address: it starts with {parts.scheme}://")
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    schema = next((value for key, value in query if key == "schema" and value), None)
-    kept = urlencode([(key, value) for key, value in query if key not in _PRISMA_ONLY])
-    return urlunsplit(parts._replace(query=kept)), schema
+    scheme = url.partition("://")[0]
+    if scheme not in ("postgres", "postgresql"):
+        raise UsageError(f"{name} is no PostgreSQL address: it starts with {scheme}://")
+    base, _, query = url.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    schema = next((value for key, value in pairs if key == "schema" and value), None)
+    kept = urlencode(
+        [(key, value) for key, value in pairs if key not in _PRISMA_ONLY], quote_via=quote
+    )
+    return f"{base.replace(' ', '%20')}{'?' if kept else ''}{kept}", schema

@@ -1,0 +1,182 @@
+"""Files that are whole or not there: atomic writes, checksums, JSON records.
+
+Everything is written under a temporary name in the folder where it will stand, flushed to disk and
+renamed. A reader sees the old file or the new one. Which files there are is not said here.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from outreach_platform.foundation.errors import IntegrityError
+
+PARTIAL = ".partial"
+_BLOCK = 1 << 20
+
+
+class Record(BaseModel):
+    """A JSON document we write and read back: unknown keys are ignored, missing ones are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+class FileRecord(Record):
+    """One file as it was written.
+
+    Attributes:
+        path: relative to the data folder, with forward slashes.
+        rows: number of rows of a Parquet file.
+        size: bytes.
+        sha256: hex digest of the whole file.
+    """
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, so that a rename survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file's content to disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; at the end it is flushed and takes its place.
+
+    On an error the temporary file is removed and `target` stays as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+    try:
+        yield temporary
+        sync_file(temporary)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `target`; at the end, complete, it takes that name.
+
+    Raises:
+        FileExistsError: `target` is there already.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                sync_file(path)
+        sync_folder(temporary)
+        if target.exists():
+            raise FileExistsError(target)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(target.parent)
+
+
+def remove_partials(folder: Path) -> list[Path]:
+    """Remove what interrupted writers left in `folder` and below; returns what was removed.
+
+    Only call it while holding the lock that keeps other writers out.
+    """
+    if not folder.is_dir():
+        return []
+    left = [path for path in folder.rglob(f".*{PARTIAL}") if path.exists()]
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return left
+
+
+def place(source: Path, target: Path, sha256: str) -> None:
+    """Let `target` be the file `source`, verified: a hard link where possible, else a copy.
+
+    Does nothing when `target` already holds that content.
+
+    Raises:
+        IntegrityError: `source` is not the file that `sha256` names, or another file stands at
+            `target`.
+    """
+    if target.exists():
+        if sha256_of(target) != sha256:
+            raise IntegrityError(
+                f"{target} holds other content than this version: a published file is never "
+                "replaced; move it away to publish again"
+            )
+        return
+    with replacing(target) as temporary:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        if sha256_of(temporary) != sha256:
+            raise IntegrityError(
+                f"{source} is not the file that was judged: its checksum changed; run the state "
+                "again"
+            )
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record as JSON, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path, kind: type[RecordT]) -> RecordT:
+    """Read a record back.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        IntegrityError: it is no such record, or one of another release.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise IntegrityError(
+            f"{path} is damaged or of another release ({where}: {first['msg']}); move it away, or "
+            "restore it from a backup"
+        ) from None

@@ -1,0 +1,116 @@
+"""What a published version says of itself: its manifest and its receipt."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from outreach_platform.foundation.errors import IntegrityError
+from outreach_platform.foundation.lake import FileRecord, Record, read_record
+from outreach_platform.settings import GateThresholds
+from outreach_platform.snapshots.gates import Baseline, Override, Verdict
+from outreach_platform.snapshots.layout import StateFolder
+
+EMBEDDED = "embedded"
+
+
+class Manifest(Record):
+    """`exports/{STATE}/manifests/{version}.json`: written after the four files, before the upload.
+
+    Attributes:
+        snapshot_id: the row's id in `snapshots`, unique over all states.
+        counts: rows of all six tables.
+        files: the four exported files by table name.
+        raw: the raw files the version was made from.
+        errors: rows by entity and error code.
+        source: `embedded`, or host and database.
+    """
+
+    version: str
+    state: str
+    snapshot_id: int
+    partition: date
+    run_id: str
+    source: str
+    created_at: datetime
+    pulled_at: datetime
+    counts: dict[str, int]
+    files: dict[str, FileRecord]
+    raw: dict[str, FileRecord]
+    errors: dict[str, dict[str, int]]
+    verdicts: list[Verdict]
+    overrides: list[Override]
+    thresholds: GateThresholds
+    rules_version: str
+    code_version: str
+
+
+class ObjectRecord(Record):
+    """One object as the store confirmed it."""
+
+    key: str
+    url: str
+    size: int
+    sha256: str
+
+
+class Receipt(Record):
+    """`exports/{STATE}/receipts/{version}.json`: the version is published. Written last of all."""
+
+    version: str
+    state: str
+    snapshot_id: int
+    source: str
+    published_at: datetime
+    audit_id: int | None
+    manifest_sha256: str
+    objects: dict[str, ObjectRecord]
+
+
+def published(folder: StateFolder) -> list[Manifest]:
+    """Manifests of the state's published versions, oldest first; unreadable ones are left out."""
+    return list(_published_newest_first(folder))[::-1]
+
+
+def _published_newest_first(folder: StateFolder) -> Iterator[Manifest]:
+    for version in reversed(folder.published_versions()):
+        try:
+            yield read_record(folder.manifest(version), Manifest)
+        except (FileNotFoundError, IntegrityError):
+            continue
+
+
+def unreadable(folder: StateFolder) -> list[str]:
+    """What is wrong with the records of published versions, one sentence each."""
+    problems = []
+    for version in folder.published_versions():
+        try:
+            read_record(folder.receipt(version), Receipt)
+            read_record(folder.manifest(version), Manifest)
+        except FileNotFoundError:
+            problems.append(
+                f"{folder.manifest(version)} is gone though {version} is published; restore it"
+            )
+        except IntegrityError as error:
+            problems.append(str(error))
+    return problems
+
+
+def baseline_of(folder: StateFolder, version: str, source: str) -> Baseline | None:
+    """K2's baseline: the newest published version before `version`.
+
+    Sample data is no baseline for a configured database, nor the other way round.
+    """
+    newest = next(
+        (
+            manifest
+            for manifest in _published_newest_first(folder)
+            if manifest.version < version and (manifest.source == EMBEDDED) == (source == EMBEDDED)
+        ),
+        None,
+    )
+    if newest is None:
+        return None
+    return Baseline(
+        version=newest.version,
+        companies=newest.counts["companies_raw"],
+        people=newest.counts["people_raw"],
+    )
