@@ -1,0 +1,104 @@
+"""The Dagster instance: where it lives, and its dagster.yaml.
+
+Two dagster.yaml files come from one template beside this module. The one at the root of the
+checkout has paths relative to it, for a plain `dagster dev` there without DAGSTER_HOME; the one
+that `prepare_home` writes has absolute paths. With the default data folder both mean the same runs.
+"""
+
+import json
+import logging
+import os
+import tempfile
+from pathlib import Path
+from string import Template
+
+import dagster as dg
+
+from outreach_platform.foundation.errors import UsageError
+
+CONFIG_NAME = "dagster.yaml"
+_TEMPLATE = Path(__file__).with_name("dagster.yaml.template")
+# Names the home that a process of ours chose, so that a DAGSTER_HOME which we put into the
+# environment ourselves is not mistaken for the user's, here and in child processes.
+_OUR_HOME = "OUTREACH_CHOSEN_DAGSTER_HOME"
+
+logger = logging.getLogger(__name__)
+
+
+def dagster_home(data_dir: Path) -> Path:
+    """The absolute folder of the instance: the user's $DAGSTER_HOME, else `dagster` in the data."""
+    chosen = os.environ.get("DAGSTER_HOME")
+    if chosen and chosen != os.environ.get(_OUR_HOME):
+        return Path(chosen).expanduser().absolute()
+    return (data_dir / "dagster").absolute()
+
+
+def render_config(base_dir: Path) -> str:
+    """The text of a dagster.yaml whose storage stands in `base_dir`."""
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        # A JSON string is a YAML string, whatever characters a path holds.
+        base_dir=json.dumps(str(base_dir), ensure_ascii=False),
+        compute_logs_dir=json.dumps(str(base_dir / "storage"), ensure_ascii=False),
+    )
+
+
+def prepare_home(data_dir: Path) -> Path:
+    """Make the instance's folder, put our dagster.yaml there, and set DAGSTER_HOME to it.
+
+    A dagster.yaml without our first line belongs to the user and stays as it is.
+
+    Returns:
+        The absolute folder.
+
+    Raises:
+        UsageError: the folder or the file cannot be written.
+    """
+    home = dagster_home(data_dir)
+    config = home / CONFIG_NAME
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        text = render_config(home)
+        existing = config.read_text(encoding="utf-8") if config.exists() else None
+        if existing is None or (existing != text and _is_ours(existing)):
+            _write_atomically(config, text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text file"
+        raise UsageError(
+            f"the Dagster instance in {home} cannot be prepared ({reason}): make the folder "
+            "writable, or name another one in OUTREACH_DATA_DIR or DAGSTER_HOME"
+        ) from None
+    if os.environ.get("DAGSTER_HOME") in (None, "", os.environ.get(_OUR_HOME)):
+        os.environ[_OUR_HOME] = str(home)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def open_instance(data_dir: Path) -> dg.DagsterInstance:
+    """Open the instance that UI, daemon and terminal share; use it in a `with`.
+
+    Raises:
+        UsageError: the folder cannot be written, or a dagster.yaml of the user's is not valid.
+    """
+    home = prepare_home(data_dir)
+    try:
+        return dg.DagsterInstance.get()
+    except dg.DagsterInvalidConfigError as error:
+        raise UsageError(f"{home / CONFIG_NAME} is not valid: {error}") from None
+
+
+def _is_ours(text: str) -> bool:
+    return text.partition("\n")[0] == _TEMPLATE.read_text(encoding="utf-8").partition("\n")[0]
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    # Another command may read the file at this moment, and must see the old or the new one.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    logger.debug("wrote %s", path)
