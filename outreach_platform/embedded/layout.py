@@ -1,10 +1,10 @@
 """What lies in the folder of an embedded server, and how its processes talk through it.
 
 `users.lock` is held shared by every process that uses the server, `supervisor.lock` exclusively by
-the one supervisor, `postgres.lock` by PostgreSQL and all its children, `starting.lock` by the one
-process that is about to start a supervisor. All are flock(2) locks: the kernel drops them however
-their holder ends. `server.json` says where a ready server listens, `socket.path` which folder a
-supervisor made for the socket.
+the one supervisor, `alive.lock` by the same one while its server is ready, `postgres.lock` by
+PostgreSQL and all its children, `starting.lock` by the one process that is about to start a
+supervisor. All are flock(2) locks: the kernel drops them however their holder ends. `server.json`
+says where a ready server listens, `socket.path` which folder a supervisor made for the socket.
 """
 
 import fcntl
@@ -52,11 +52,6 @@ class ServerInfo:
     version: int
     durable: bool
 
-    @property
-    def alive(self) -> bool:
-        """Whether the supervisor lives and somebody listens on the socket."""
-        return _process_exists(self.supervisor_pid) and _listens(self.socket_dir)
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -78,6 +73,11 @@ class Layout:
     def supervisor_lock(self) -> Path:
         """Held by the supervisor, whose pid it contains."""
         return self.folder / "supervisor.lock"
+
+    @property
+    def alive_lock(self) -> Path:
+        """Held by the supervisor of a ready server, for others to look whether it lives."""
+        return self.folder / "alive.lock"
 
     @property
     def starting_lock(self) -> Path:
@@ -110,6 +110,14 @@ class Layout:
             return ServerInfo(**json.loads(self.info.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+    def is_alive(self, info: ServerInfo) -> bool:
+        """Whether the supervisor lives and somebody listens on the socket.
+
+        A killed supervisor loses its locks before the kernel tells PostgreSQL to end, so a server
+        that is about to go is never taken for a live one. Its pid would still exist by then.
+        """
+        return _is_held(self.alive_lock) and _listens(info.socket_dir)
 
     def write_info(self, info: ServerInfo) -> None:
         """Replace `server.json` at once, so that nobody reads half of it."""
@@ -215,14 +223,18 @@ def make_socket_dir() -> Path:
     return path
 
 
-def _process_exists(pid: int) -> bool:
+def _is_held(path: Path) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return False
-    except PermissionError:
-        return True
-    return True
+    try:
+        if not try_lock(fd, shared=True):
+            return True
+        unlock(fd)  # Closing would not do if another thread forks just now.
+        return False
+    finally:
+        os.close(fd)
 
 
 def _listens(socket_dir: str) -> bool:

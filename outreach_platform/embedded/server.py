@@ -109,10 +109,13 @@ class EmbeddedServer:
                 os.close(hold)
 
     def _usable(self) -> bool:
+        layout = Layout(self.folder)
         return (
             self._hold is not None
-            and still_there(Layout(self.folder).users_lock, self._hold)
-            and self._info.alive
+            and still_there(layout.users_lock, self._hold)
+            # A supervisor that stops removes the note first, while PostgreSQL still listens.
+            and layout.read_info() == self._info
+            and layout.is_alive(self._info)
         )
 
 
@@ -163,8 +166,9 @@ def ensure_running(
 
 def is_running(folder: Path) -> bool:
     """Whether a server of this folder is ready now; holds nothing."""
-    info = Layout(folder.expanduser().resolve()).read_info()
-    return info is not None and info.alive
+    layout = Layout(folder.expanduser().resolve())
+    info = layout.read_info()
+    return info is not None and layout.is_alive(info)
 
 
 def _prepared(folder: Path) -> Path:
@@ -219,7 +223,7 @@ def _running_or_started(layout: Layout, durable: bool, extra_options: dict[str, 
     try:
         while True:
             info = layout.read_info()
-            if info is not None and info.alive:
+            if info is not None and layout.is_alive(info):
                 return info
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(

@@ -139,6 +139,9 @@ class Supervisor:
         wait_ready(self._postmaster, layout, conninfo, offset)
         create_databases(conninfo, order.databases)
         self._seal_socket(identity)
+        # Nobody else ever takes this one for longer than a look.
+        if not wait_lock(open_lock(layout.alive_lock), 60):
+            raise EmbeddedServerError(f"{layout.alive_lock} is held by a stranger: remove it")
         layout.write_info(
             ServerInfo(
                 supervisor_pid=os.getpid(),
@@ -276,9 +279,12 @@ def _log_to(layout: Layout) -> None:
 
 
 def _signal_leftovers(cluster: Path, what: signal.Signals) -> None:
-    processes = cluster_processes(cluster)
-    # PostgreSQL's own processes follow their postmaster; only the hard way needs each of them.
-    for process in processes if what is signal.SIGKILL else processes[:1]:
+    """Signal the postmaster, which ends the others; without one, each of them."""
+    left = cluster_processes(cluster)
+    pids = {process.pid for process in left}
+    postmasters = [process for process in left if process.ppid() not in pids]
+    alone = len(postmasters) == 1 and what is not signal.SIGKILL
+    for process in postmasters if alone else left:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process.pid, what)
 

@@ -23,8 +23,8 @@ STARTED_TAG = "outreach/pid_started"
 YOUNG_SECONDS = 60.0
 # How far the wall clock may disagree with itself.
 _CLOCK_SECONDS = 5.0
+# QUEUED is not among them: such a run has no process yet, and the daemon will find it one.
 _UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,

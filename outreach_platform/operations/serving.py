@@ -78,9 +78,9 @@ def serve(
     data_dir = data_dir.absolute()
     home = prepare_home(data_dir)
     with _only_one(home) as announce, _Stop() as stop:
+        port = _choose_port(host, port)
         with open_instance(data_dir) as instance:
             end_dead_runs(instance)
-        port = _choose_port(host, port)
         url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{port}"
         parts = Parts(data_dir, home, module, host, port)
         try:

@@ -123,12 +123,16 @@ def require_pass(folder: StateFolder, version: str) -> GateRecord:
     return gates
 
 
+def stop_reasons(gates: GateRecord) -> list[str]:
+    """What stops a version, one line each."""
+    reasons = [verdict.message for verdict in gates.verdicts if verdict.stops]
+    return reasons if gates.nothing_lost else [*reasons, gates.lost_message]
+
+
 def stop_message(gates: GateRecord) -> str:
     """One sentence on why a version is not published."""
-    reasons = [verdict.message for verdict in gates.verdicts if verdict.stops]
-    if not gates.nothing_lost:
-        reasons.append(gates.lost_message)
     return (
-        f"{gates.state} {gates.version} is stopped, nothing was published: {'; '.join(reasons)}. "
-        f"Look at companies_bad_last_run in the workbench; docs/snapshots.md tells what to do"
+        f"{gates.state} {gates.version} is stopped, nothing was published: "
+        f"{'; '.join(stop_reasons(gates))}. Look at companies_bad_last_run in the workbench; "
+        "docs/snapshots.md tells what to do"
     )

@@ -98,7 +98,12 @@ def upload(
                 "move it away and run again"
             )
         info = upload_once(
-            store, key, path, _metadata(manifest, table), attempts=attempts, sha256=sha256
+            store,
+            key,
+            path,
+            object_metadata(folder.state, version, table),
+            attempts=attempts,
+            sha256=sha256,
         )
         sent[table] = ObjectRecord(key=info.key, url=info.url, size=info.size, sha256=sha256)
         _logger.info("%s %s: %s stands in the object store", folder.state, version, table)
@@ -203,10 +208,11 @@ def _next_snapshot_id(data_dir: Path) -> int:
     return highest + 1
 
 
-def _metadata(manifest: Manifest, table: str) -> dict[str, str]:
+def object_metadata(state: str, version: str, table: str) -> dict[str, str]:
+    """The metadata that every uploaded file carries."""
     return {
-        "snapshot-version": manifest.version,
-        "state": manifest.state,
+        "snapshot-version": version,
+        "state": state,
         "table_name": table,
         "upload_timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
         "pipeline": PIPELINE,

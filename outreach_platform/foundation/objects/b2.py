@@ -68,10 +68,9 @@ class B2Store:
         """See `ObjectStore.put`; large files go in parts, at most four at a time."""
         check_key(key)
         check_metadata(key, metadata)
-        with local_errors(f"reading {path}"):
-            sha1 = verified_digest(path, sha256, "sha1")
         info = {**metadata, SHA256_NAME: sha256}
-        with b2_errors(self.bucket, f"storing {key}"):
+        with local_errors(f"reading {path}"), b2_errors(self.bucket, f"storing {key}"):
+            sha1 = verified_digest(path, sha256, "sha1")
             bucket = self._open()
             self._require("writeFiles")
             self._cancel_unfinished(bucket, key, info, path)

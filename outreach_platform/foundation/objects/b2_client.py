@@ -1,7 +1,7 @@
 """The b2sdk client, held to short waits, and the meaning of its errors.
 
 The SDK would otherwise wait 20 minutes for an answer and repeat a download for 11 minutes; here an
-answer may take a minute, a call is tried three times, and `upload.py` decides about the rest.
+answer may take a minute, a call is tried twice, and `upload.py` decides about the rest.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60  # without a byte arriving; b2_finish_large_file answers within seconds
-TRIES = 3
+TRIES = 2
 LONGEST_PAUSE_SECONDS = 10  # a server's Retry-After may ask for an hour
 _UPLOAD_THREADS = 4
 _NOT_B2 = "this address does not answer like B2: leave B2_REALM unset for the real service"
@@ -57,11 +57,13 @@ def make_client() -> "B2Api":
     class ShortB2Api(B2Api):
         SESSION_CLASS = staticmethod(ShortB2Session)
 
-    return ShortB2Api(
+    client = ShortB2Api(
         InMemoryAccountInfo(),
         max_upload_workers=_UPLOAD_THREADS,
         api_config=B2HttpApiConfig(http_session_factory=ShortSession),
     )
+    client.services.upload_manager.MAX_UPLOAD_ATTEMPTS = TRIES
+    return client
 
 
 @contextmanager

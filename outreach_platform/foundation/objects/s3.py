@@ -36,7 +36,7 @@ def client_config(*, path_style: bool = False) -> "Config":
     """Settings for the boto3 client.
 
     Checksums are left to us (Content-MD5): several S3-compatible servers refuse the CRC trailers
-    that newer boto3 adds by default. A call ends within about four minutes at worst.
+    that newer boto3 adds by default. A call ends within about two minutes at worst.
 
     Args:
         path_style: address the bucket in the path; right for most servers behind an endpoint URL.
@@ -46,7 +46,7 @@ def client_config(*, path_style: bool = False) -> "Config":
     return Config(
         connect_timeout=10,
         read_timeout=60,
-        retries={"mode": "standard", "max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": 2},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"addressing_style": "path"} if path_style else None,
@@ -71,6 +71,7 @@ class S3Store:
         self.bucket = bucket
         self._client = client
         self._part_size = part_size
+        self._bucket_seen = False
 
     def put(self, key: str, path: Path, metadata: Mapping[str, str], *, sha256: str) -> ObjectInfo:
         """See `ObjectStore.put`; each request carries the MD5 that the server has to confirm."""
@@ -106,7 +107,9 @@ class S3Store:
             except ClientError as error:
                 # HEAD has no body: a missing bucket looks like a missing object.
                 if error_code(error) in ("404", "NoSuchKey", "NotFound"):
-                    self._client.head_bucket(Bucket=self.bucket)
+                    if not self._bucket_seen:
+                        self._client.head_bucket(Bucket=self.bucket)
+                        self._bucket_seen = True
                     return None
                 raise
         return self._info(key, answer)

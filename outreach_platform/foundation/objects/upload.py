@@ -66,6 +66,7 @@ def upload_once(
     check_metadata(key, metadata)
     with local_errors(f"reading {path}"):
         checksum = sha256 or digests(path, "sha256")[0]
+        size = path.stat().st_size
     retrying = Retrying(
         retry=retry_if_exception_type(StoreUnavailableError),
         stop=stop_after_attempt(max(1, attempts)),
@@ -74,7 +75,7 @@ def upload_once(
         reraise=True,
     )
     # The whole of it is repeated: an upload whose answer was lost is found by the next `head`.
-    return retrying(_attempt, store, key, path, metadata, checksum, overwrite)
+    return retrying(_attempt, store, key, path, metadata, checksum, size, overwrite)
 
 
 def _attempt(
@@ -83,6 +84,7 @@ def _attempt(
     path: Path,
     metadata: Mapping[str, str],
     sha256: str,
+    size: int,
     overwrite: bool,
 ) -> ObjectInfo:
     standing = store.head(key)
@@ -96,11 +98,16 @@ def _attempt(
             "overwrites another; make a new version, or remove that object if it is not wanted"
         )
     store.put(key, path, metadata, sha256=sha256)
-    return _verified(store, key, path, metadata, sha256)
+    return _verified(store, key, path, metadata, sha256, size)
 
 
 def _verified(
-    store: ObjectStore, key: str, path: Path, metadata: Mapping[str, str], sha256: str
+    store: ObjectStore,
+    key: str,
+    path: Path,
+    metadata: Mapping[str, str],
+    sha256: str,
+    size: int,
 ) -> ObjectInfo:
     stored = store.head(key)
     if stored is None:
@@ -110,7 +117,7 @@ def _verified(
     differs = [
         name
         for name, same in {
-            "size": stored.size == path.stat().st_size,
+            "size": stored.size == size,
             "checksum": stored.sha256 == sha256,
             "metadata": stored.metadata == dict(metadata),
         }.items()

@@ -1,0 +1,187 @@
+"""The command `outreach`: the same jobs from a terminal, with exit codes that scripts rely on.
+
+0 done, 1 failed, 2 wrong usage or configuration, 3 stopped by a kill switch, 130 interrupted.
+Results go to stdout, messages and progress to stderr, tracebacks to `logs/outreach.log`.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from outreach_platform import __version__
+from outreach_platform.foundation.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    OutreachError,
+    UsageError,
+)
+from outreach_platform.foundation.redaction import redact
+
+_logger = logging.getLogger(__name__)
+
+_JSON = click.option("--json", "as_json", is_flag=True, help='Print {"results": [...]} instead.')
+_PORT = click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port of the UI [default: 3000, or a free one]."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="outreach")
+def cli() -> None:
+    r"""Outreach snapshots as one Dagster asset graph.
+
+    \b
+    outreach demo                     sample data, the whole graph once, then the web UI
+    outreach up                       web UI, schedules and sensors on the configured databases
+    outreach snapshot --state WV      one state: pull, split, kill switches, Parquet, objects, audit
+    outreach status                   last success, counts and open problems of every state
+
+    Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
+    embedded PostgreSQL and a local folder are used.
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration,
+                3 stopped by a kill switch, 130 interrupted
+    """
+
+
+@cli.command()
+@click.option("--serve/--no-serve", "serve_ui", default=True, help="Serve the UI at the end.")
+@_PORT
+@_JSON
+def demo(serve_ui: bool, port: int | None, as_json: bool) -> int:
+    """Load sample data, run the whole graph once, then serve the UI.
+
+    Works on the embedded databases and the local object store, whatever is configured. One of the
+    six states is dirty on purpose: K1 stops it, the other five are published, and the command ends
+    with 0 all the same.
+    """
+    from outreach_platform.commands.demo import demo as run
+
+    return run(serve_ui=serve_ui, port=port, as_json=as_json)
+
+
+@cli.command()
+@_PORT
+def up(port: int | None) -> int:
+    """Serve the UI, schedules and sensors until Ctrl-C.
+
+    On the configured databases; where no URL is set, on the embedded ones.
+    """
+    from outreach_platform.commands.demo import up as run
+
+    return run(port=port)
+
+
+@cli.command()
+@click.option("--state", "states", multiple=True, metavar="WV", help="A state; can be repeated.")
+@click.option("--all-states", is_flag=True, help="All six states.")
+@click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    type=click.Choice(["K1", "K2", "K3"], case_sensitive=False),
+    help="Let these states pass a kill switch; needs --reason, --by and --until.",
+)
+@click.option("--reason", metavar="TEXT", help="Why the override is right; audited.")
+@click.option("--by", metavar="NAME", help="Who answers for the override; audited.")
+@click.option("--until", metavar="YYYY-MM-DD", help="Last UTC day on which the override holds.")
+@click.option("--plain", is_flag=True, help="Legacy: unversioned files without kill switches.")
+@_JSON
+def snapshot(
+    states: tuple[str, ...],
+    all_states: bool,
+    overrides: tuple[str, ...],
+    reason: str | None,
+    by: str | None,
+    until: str | None,
+    plain: bool,
+    as_json: bool,
+) -> int:
+    r"""Pull a state, split it, ask the kill switches, publish and record it.
+
+    \b
+    outreach snapshot --state WV --state PA
+    outreach snapshot --all-states --json
+    outreach snapshot --state PA --override K1 --reason "list bought, cleaning under way" \\
+                      --by "Ann Lee" --until 2026-12-31
+
+    Every state is tried. The command ends with 1 if any failed, else with 3 if any was stopped by
+    a kill switch. An override is kept in shq.kill_switch_overrides and holds for schedules too; K3
+    cannot be overridden.
+
+    --plain is the predecessor's form for scripts that still read it: exports/wv/… without versions
+    and without kill switches, people not tied to good companies.
+    """
+    from outreach_platform.commands.run_snapshot import run_snapshot
+
+    return run_snapshot(
+        states=states,
+        all_states=all_states,
+        switches=overrides,
+        reason=reason,
+        by=by,
+        until=until,
+        plain=plain,
+        as_json=as_json,
+    )
+
+
+@cli.command()
+@_JSON
+def status(as_json: bool) -> int:
+    """Show per state the last success, counts and open problems."""
+    from outreach_platform.commands import output
+    from outreach_platform.commands.status import status_rows
+    from outreach_platform.settings import load_settings
+
+    output.result(status_rows(load_settings()), as_json=as_json)
+    return EXIT_OK
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code instead of ending the process."""
+    try:
+        _log_to_data_folder()
+        return int(cli.main(args=arguments, prog_name="outreach", standalone_mode=False) or EXIT_OK)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the next run finishes or removes what was left", err=True)
+        return EXIT_INTERRUPTED
+    except OutreachError as error:
+        _logger.info("ended with an error", exc_info=True)
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except Exception as error:
+        _logger.exception("unexpected error")
+        first = redact(f"{type(error).__name__}: {error}").splitlines()[0]
+        click.echo(f"error: {first}; the traceback is in the log folder", err=True)
+        return EXIT_FAILED
+
+
+def _log_to_data_folder() -> None:
+    """Keep tracebacks from the first moment; a folder that refuses is reported by the command."""
+    from outreach_platform.foundation.logs import log_to_file
+    from outreach_platform.settings import load_settings
+
+    try:
+        settings = load_settings()
+        log_to_file(Path(settings.data_dir) / "logs", settings.log_level)
+    except (UsageError, OSError, ValueError):
+        logging.getLogger("outreach_platform").addHandler(logging.NullHandler())
+
+
+if __name__ == "__main__":
+    main()

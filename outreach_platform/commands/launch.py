@@ -1,0 +1,105 @@
+"""Run a job of the code location in this process, on the instance that the UI shows."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from outreach_platform.foundation.redaction import redact
+from outreach_platform.operations.dead_runs import end_dead_runs, run_tags
+from outreach_platform.operations.instance import open_instance
+
+_logger = logging.getLogger(__name__)
+# The run's events are kept by the instance; the terminal shows stages and a table.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        run_id: the Dagster run.
+        success: whether all steps and blocking checks passed.
+        error: the first failure in one sentence, None on success.
+    """
+
+    run_id: str
+    success: bool
+    error: str | None
+
+
+@contextmanager
+def ready_instance(data_dir: Path) -> Iterator[dg.DagsterInstance]:
+    """The instance, rid of runs whose process is gone."""
+    with open_instance(data_dir) as instance:
+        for run_id in end_dead_runs(instance):
+            _logger.warning("run %s was reported failed: its process is gone", run_id)
+        yield instance
+
+
+def run_job(
+    instance: dg.DagsterInstance,
+    job_name: str,
+    *,
+    partition_key: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> RunOutcome:
+    """Run one job to its end.
+
+    Args:
+        instance: where the run is recorded.
+        job_name: a job of `outreach_platform.definitions`.
+        partition_key: its partition, for partitioned jobs.
+        config: run config.
+        tags: more tags for the run.
+        on_step: told the name of each step as it starts.
+    """
+    from outreach_platform.definitions import defs
+
+    run_id = str(uuid.uuid4())
+    if on_step is not None:
+        instance.add_event_listener(run_id, _step_listener(on_step))
+    result = defs.resolve_job_def(job_name).execute_in_process(
+        instance=instance,
+        partition_key=partition_key,
+        run_config={**_QUIET, **(config or {})},
+        tags={**run_tags(), **(tags or {})},
+        run_id=run_id,
+        raise_on_error=False,
+    )
+    return RunOutcome(run_id, result.success, None if result.success else _first_error(result))
+
+
+def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.is_step_start and event.step_key:
+            on_step(event.step_key)
+
+    return listen
+
+
+def _first_error(result: dg.ExecuteInProcessResult) -> str:
+    """The sentence of the first failure; its traceback goes to the log."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.error is not None:
+            _logger.error("step %s failed: %s", event.step_key, data.error.to_string())
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return redact(data.user_failure_data.description)
+        if data.error is not None:
+            innermost = data.error
+            while innermost.cause is not None:
+                innermost = innermost.cause
+            return redact(innermost.message.strip().splitlines()[0])
+    return "the run ended without saying why; its page in the UI has the events"

@@ -1,0 +1,91 @@
+"""What commands print: the result to stdout, progress and messages to stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+Row = Mapping[str, Any]
+
+_STYLES = {"published": "green", "stopped": "yellow", "failed": "red"}
+# Piped output has no width of its own; a narrow default would break every line.
+_PIPED_WIDTH = 200
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False)
+
+
+def message(text: str, style: str | None = None) -> None:
+    """A line to stderr."""
+    _console(stderr=True).print(text, style=style, markup=False, soft_wrap=True)
+
+
+def warning(text: str) -> None:
+    """A line to stderr that stands out."""
+    message(f"warning: {text}", "yellow")
+
+
+def result(rows: Sequence[Row], *, as_json: bool) -> None:
+    """The command's result: a table, or `{"results": [...]}` with the same columns as keys."""
+    if as_json:
+        click.echo(json.dumps({"results": list(rows)}, default=str, indent=2))
+        return
+    if not rows:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, value in rows[0].items():
+        justify = "right" if isinstance(value, int) else "left"
+        wraps = name in ("message", "problems")
+        table.add_column(name.replace("_", " "), justify=justify, no_wrap=not wraps)
+    for row in rows:
+        style = _STYLES.get(str(row.get("status")))
+        table.add_row(*(_cell(value) for value in row.values()), style=style)
+    _console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return "; ".join(str(part) for part in value)
+    return str(value)
+
+
+class Progress:
+    """Says what is being done: a live line on a terminal, a line a stage elsewhere."""
+
+    def __init__(self, status: Status | None) -> None:
+        self._status = status
+
+    def __call__(self, text: str) -> None:
+        """Show `text` as the present stage."""
+        if self._status is not None:
+            self._status.update(text)
+        else:
+            message(text)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Progress]:
+    """Show progress on stderr for a block."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield Progress(None)
+        return
+    with console.status(text) as status:
+        yield Progress(status)

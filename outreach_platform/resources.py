@@ -1,0 +1,79 @@
+"""Resources: configuration turned into plain domain objects at run time, never at import.
+
+Tests and other deployments exchange them through `build_defs(resource_overrides=…)`.
+"""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from outreach_platform.embedded.server import EmbeddedServer, ensure_running
+from outreach_platform.foundation.errors import UsageError
+from outreach_platform.foundation.logs import log_to_file
+from outreach_platform.foundation.objects.b2 import B2Store
+from outreach_platform.foundation.objects.local import LocalStore
+from outreach_platform.foundation.objects.protocol import ObjectStore
+from outreach_platform.foundation.objects.s3 import S3Store
+from outreach_platform.foundation.postgres.url import DatabaseUrl
+from outreach_platform.settings import Settings, load_settings
+
+
+def embedded_folder(data_dir: Path) -> Path:
+    """Where the embedded PostgreSQL keeps its cluster."""
+    return data_dir / "embedded"
+
+
+class PlatformSettings(dg.ConfigurableResource):
+    """The settings, read from the environment when a run starts."""
+
+    def load(self) -> Settings:
+        """Read them, and send this process's log to the data folder."""
+        settings = load_settings()
+        log_to_file(settings.data_dir / "logs", settings.log_level)
+        return settings
+
+
+class NeonDatabase(dg.ConfigurableResource):
+    """The database of companies and people: Neon by configuration, else the embedded one."""
+
+    _server: EmbeddedServer | None = PrivateAttr(default=None)
+
+    def url(self, settings: Settings) -> DatabaseUrl:
+        """Its address; the embedded server is started or joined for this process's life."""
+        configured = settings.neon
+        if configured is not None:
+            return configured
+        self._server = ensure_running(embedded_folder(settings.data_dir))
+        return self._server.url("neon")
+
+
+class ObjectStorage(dg.ConfigurableResource):
+    """Backblaze B2 when B2_KEY_ID is set, else S3 when S3_BUCKET is set, else a local folder."""
+
+    def store(self, settings: Settings) -> ObjectStore:
+        """The store.
+
+        Raises:
+            UsageError: a key without its secret.
+        """
+        if settings.embedded_only:
+            return LocalStore(settings.data_dir / "objects", settings.bucket)
+        if settings.b2_key_id:
+            if settings.b2_application_key is None:
+                raise UsageError("B2_KEY_ID is set but B2_APPLICATION_KEY is not: set both")
+            secret = settings.b2_application_key.get_secret_value()
+            return B2Store(settings.b2_key_id, secret, settings.bucket, realm=settings.b2_realm)
+        if settings.s3_bucket:
+            return S3Store(_s3_client(settings), settings.bucket)
+        return LocalStore(settings.data_dir / "objects", settings.bucket)
+
+
+def _s3_client(settings: Settings):
+    from dagster_aws.s3 import S3Resource
+
+    # Other makes of S3 refuse the checksums that botocore now adds by default.
+    os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    os.environ.setdefault("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
+    return S3Resource(endpoint_url=settings.s3_endpoint_url).get_client()
