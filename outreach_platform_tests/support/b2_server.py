@@ -47,7 +47,8 @@ class Fault:
 
     `status` is an HTTP status (401 says `expired_auth_token`) or one of: `drop`, the connection is
     closed unanswered; `drop_after`, the work is done and the answer lost; `corrupt`, a byte of the
-    upload is flipped on its way; `truncate`, half of a download arrives.
+    upload is flipped on its way; `truncate`, half of a download arrives; `hang`, no answer comes
+    until the server stops.
     """
 
     count: int
@@ -76,6 +77,7 @@ class B2Server:
         self.faults: list[Fault] = []
         self.calls: list[str] = []
         self.clock_skew_seconds = 0
+        self.stopping = threading.Event()
         self.realm = ""
         self.key_id, self.application_key = self.add_key()
 
@@ -190,6 +192,7 @@ def b2_server(
     try:
         yield state
     finally:
+        state.stopping.set()
         httpd.shutdown()
         httpd.server_close()
         thread.join()

@@ -92,7 +92,9 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse_by_fault(self) -> None:
         if self.fault is None:
             return
-        if self.fault.status == "drop":
+        if self.fault.status == "hang":
+            self.state.stopping.wait()
+        if self.fault.status in ("drop", "hang"):
             raise ConnectionError
         if self.fault.status == 401:
             raise Refusal(401, "expired_auth_token", "Authorization token has expired")
@@ -132,11 +134,12 @@ class Handler(BaseHTTPRequestHandler):
             answer = method(json.loads(body or b"{}"))
         return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
 
-    def _allowed(self, capability: str, name: str = "") -> "Key":
+    def _allowed(self, capability: str, name: str | None = None) -> "Key":
         key = self.state.tokens.get(self.headers.get("Authorization", ""))
         if key is None:
             raise Refusal(401, "bad_auth_token", "Invalid authorization token")
-        if capability not in key.capabilities or not name.startswith(key.prefix or ""):
+        outside = name is not None and not name.startswith(key.prefix or "")
+        if capability not in key.capabilities or outside:
             raise Refusal(401, "unauthorized", "unauthorized")
         return key
 

@@ -62,7 +62,8 @@ def make_client() -> "B2Api":
         max_upload_workers=_UPLOAD_THREADS,
         api_config=B2HttpApiConfig(http_session_factory=ShortSession),
     )
-    client.services.upload_manager.MAX_UPLOAD_ATTEMPTS = TRIES
+    # A class constant of the SDK, typed as its value.
+    vars(client.services.upload_manager)["MAX_UPLOAD_ATTEMPTS"] = TRIES
     return client
 
 
