@@ -108,6 +108,11 @@ def server_identity(cluster: Path, programs: Iterable[Path]) -> Identity:
         check_owner(cluster)
         return Identity()
     user = _owner(cluster) or _owner_with_name(cluster.parent) or _fallback(cluster)
+    if sys.platform == "linux" and _CAP_DAC_OVERRIDE not in _available_capabilities():
+        raise UsageError(
+            f"PostgreSQL does not run as root, and this root may not open what another user owns "
+            f"in {cluster.parent} (CAP_DAC_OVERRIDE was taken away): run as an ordinary user"
+        )
     needed = [cluster if cluster.exists() else cluster.parent, *programs]
     blocked = _blocked(user, needed)
     if blocked is None:

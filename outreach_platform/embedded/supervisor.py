@@ -90,8 +90,9 @@ class Supervisor:
         if not try_lock(lock):
             self._report({"status": "busy"})
             return
-        os.ftruncate(lock, 0)
-        os.write(lock, str(os.getpid()).encode())
+        with contextlib.suppress(OSError):  # Root may have made the file in somebody's folder.
+            os.ftruncate(lock, 0)
+            os.write(lock, str(os.getpid()).encode())
         signal.signal(signal.SIGTERM, self._on_term)
         users = open_lock(self._layout.users_lock)
         try:
