@@ -82,8 +82,12 @@ def open_instance(data_dir: Path) -> dg.DagsterInstance:
     home = prepare_home(data_dir)
     try:
         return dg.DagsterInstance.get()
-    except dg.DagsterInvalidConfigError as error:
-        raise UsageError(f"{home / CONFIG_NAME} is not valid: {error}") from None
+    except dg.DagsterInvalidConfigError:
+        # Dagster's own message quotes the file, where a password may stand.
+        raise UsageError(
+            f"{home / CONFIG_NAME} is not valid: `DAGSTER_HOME={home} dagster instance info` says "
+            "what Dagster objects to"
+        ) from None
 
 
 def _is_ours(text: str) -> bool:
