@@ -209,7 +209,7 @@ def is_done(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 def wait_for(what: object, log: Path) -> None:
     assert callable(what)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 150
     while not what():
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.3)

@@ -23,7 +23,7 @@ from outreach_platform_tests.operations import tiny
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
-WAIT_SECONDS = 90
+WAIT_SECONDS = 150
 GONE_SECONDS = 15
 
 LAUNCH = """
