@@ -131,7 +131,7 @@ def source_snapshot(
     """
     with connect(url):
         pass  # says what is wrong in better words, and before DuckDB prints a connection string
-    _load_scanner(engine)
+    load_scanner(engine)
     dsn = make_dsn(url.conninfo, connect_timeout=CONNECT_SECONDS)
     snapshot = SourceSnapshot(engine, url)
     with snapshot.translated():
@@ -154,7 +154,12 @@ def _roll_back(engine: duckdb.DuckDBPyConnection) -> None:
         return  # the failure that brought us here has already ended the transaction
 
 
-def _load_scanner(engine: duckdb.DuckDBPyConnection) -> None:
+def load_scanner(engine: duckdb.DuckDBPyConnection) -> None:
+    """Load DuckDB's PostgreSQL scanner from its wheel; nothing is fetched.
+
+    Raises:
+        SourceError: the wheel is not installed.
+    """
     spec = importlib.util.find_spec(_WHEEL)
     folder = Path(spec.origin).parent if spec and spec.origin else None
     extension = next(folder.rglob("*.duckdb_extension"), None) if folder else None

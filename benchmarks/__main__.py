@@ -1,0 +1,39 @@
+"""`make bench`: prints ours, the floor and the alternatives side by side.
+
+`make bench ARGS="--companies 50000 --people 100000 --rounds 1"` is a quick look.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks import snapshots
+from outreach_platform.embedded.server import ensure_running
+
+
+def main() -> None:
+    """Run all benchmarks on a server and in a folder of their own."""
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--companies", type=int, default=500_000)
+    parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["snapshots"])
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
+        folder = Path(name)
+        server = ensure_running(folder / "embedded", durable=False)
+        try:
+            if chosen.only in (None, "snapshots"):
+                snapshots.run(
+                    server,
+                    folder,
+                    companies=chosen.companies,
+                    people=chosen.people,
+                    rounds=chosen.rounds,
+                )
+        finally:
+            server.release()
+
+
+if __name__ == "__main__":
+    main()
