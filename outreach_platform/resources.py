@@ -3,7 +3,6 @@
 Tests and other deployments exchange them through `build_defs(resource_overrides=…)`.
 """
 
-import os
 from pathlib import Path
 
 import dagster as dg
@@ -71,9 +70,14 @@ class ObjectStorage(dg.ConfigurableResource):
 
 
 def _s3_client(settings: Settings):
-    from dagster_aws.s3 import S3Resource
+    from outreach_platform.resources_s3 import SnapshotS3Resource
 
-    # Other makes of S3 refuse the checksums that botocore now adds by default.
-    os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
-    os.environ.setdefault("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
-    return S3Resource(endpoint_url=settings.s3_endpoint_url).get_client()
+    # Passed on by hand, because boto3 does not read `.env`.
+    secret, token = settings.aws_secret_access_key, settings.aws_session_token
+    return SnapshotS3Resource(
+        endpoint_url=settings.s3_endpoint_url,
+        region_name=settings.aws_region,
+        aws_access_key_id=settings.aws_access_key_id,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        aws_session_token=token.get_secret_value() if token else None,
+    ).get_client()

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     b2_realm: str = Field("production", alias="B2_REALM")
     s3_bucket: str | None = Field(None, alias="S3_BUCKET")
     s3_endpoint_url: str | None = Field(None, alias="S3_ENDPOINT_URL")
+    aws_region: str | None = Field(None, alias="AWS_DEFAULT_REGION")
+    aws_access_key_id: str | None = Field(None, alias="AWS_ACCESS_KEY_ID")
     aws_secret_access_key: SecretStr | None = Field(None, alias="AWS_SECRET_ACCESS_KEY")
     aws_session_token: SecretStr | None = Field(None, alias="AWS_SESSION_TOKEN")
     slack_webhook_url: SecretStr | None = Field(None, alias="SLACK_WEBHOOK_URL")
