@@ -97,7 +97,8 @@ _OLD_COMPANY_GOOD = (
     "AND trim(website_url) <> '' AND website_url LIKE '%.%'"
 )
 _OLD_PERSON_GOOD = (
-    "regexp_matches(p.email, '^[^@]+@[^@]+\\.[^@]+') AND p.title IS NOT NULL AND trim(p.title) <> ''"
+    "regexp_matches(p.email, '^[^@]+@[^@]+\\.[^@]+') AND p.title IS NOT NULL "
+    "AND trim(p.title) <> ''"
 )
 _OLD_SPLITS = (
     (f"SELECT * FROM companies WHERE {_OLD_COMPANY_GOOD}", "companies_good"),

@@ -6,7 +6,7 @@ other makes of S3 refuse.
 
 from typing import Any
 
-import boto3  # noqa: TID253 - imported only where S3 is configured
+from boto3.session import Session  # noqa: TID253 - imported only where S3 is configured
 from dagster_aws.s3 import S3Resource
 
 from outreach_platform.foundation.objects.s3 import client_config
@@ -17,7 +17,7 @@ class SnapshotS3Resource(S3Resource):
 
     def get_client(self) -> Any:
         """A boto3 S3 client; what is not set here comes from the AWS_ variables and profiles."""
-        return boto3.session.Session(profile_name=self.profile_name).client(
+        return Session(profile_name=self.profile_name).client(
             "s3",
             region_name=self.region_name,
             use_ssl=self.use_ssl,
