@@ -137,6 +137,15 @@ def _k2(counts: Counts, baseline: Baseline | None, thresholds: GateThresholds) -
             triggered=False,
             message=f"K2 skip ({why})",
         )
+    if counts.companies + counts.people == 0:
+        # Even a state that may shrink and grow at will has not lost every row by itself.
+        return Verdict(
+            switch="K2",
+            measured=1.0,
+            limit=limit,
+            triggered=True,
+            message=f"K2 TRIGGERED: Row delta 100.0%, no rows are left since {baseline.version}",
+        )
     deltas = {
         "Row delta": _delta(counts.companies + counts.people, baseline.companies + baseline.people)
     }
@@ -171,7 +180,8 @@ def _delta(now: int, before: int) -> float:
 
 def _limited(switch: Switch, value: float, limit: float, name: str, since: str = "") -> Verdict:
     triggered = value > limit
-    digits = 1 if round(value, 3) != round(limit, 3) else 4
+    # As many digits as it takes to tell the two apart: "15.0% > 15.0%" helps nobody.
+    digits = next((d for d in range(1, 16) if f"{value:.{d}%}" != f"{limit:.{d}%}"), 1)
     head, sign = ("TRIGGERED", ">") if triggered else ("OK", "<=")
     return Verdict(
         switch=switch,
