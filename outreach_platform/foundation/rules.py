@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from outreach_platform.foundation.errors import SourceError
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
@@ -62,11 +64,14 @@ class RuleSet:
         """The rules whose columns are all there. Warnings may fall away, errors may not.
 
         Raises:
-            KeyError: an error rule lacks a column.
+            SourceError: an error rule lacks a column.
         """
         missing = [name for name in self.required_columns if name not in columns]
         if missing:
-            raise KeyError(f"{self.entity}: rules need the columns {', '.join(missing)}")
+            raise SourceError(
+                f"the {self.entity} rules need {', '.join(missing)}, which the table lacks; "
+                "nothing can be judged without: add it to the source and pull again"
+            )
         return tuple(rule for rule in self.rules if set(rule.columns) <= set(columns))
 
     def score(self, table: "ir.Table", related: Tables | None = None) -> "ir.Table":
@@ -75,6 +80,9 @@ class RuleSet:
         Args:
             table: rows to judge, one a record; all its columns are kept.
             related: tables that rules look into, by name.
+
+        Raises:
+            SourceError: an error rule lacks a column.
         """
         rules = self.applicable(table.columns)
         return table.mutate(

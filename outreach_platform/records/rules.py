@@ -4,7 +4,6 @@ Snapshots judge with it in DuckDB, enrichment in PostgreSQL. Codes are public na
 compared trimmed and without case; null, blank and placeholders count as missing.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -35,15 +34,34 @@ GOOD_COMPANIES = "good_companies"
 
 _EMAIL = r"^[^@]+@[^@]+\.[^@]+"
 _WHOLE_EMAIL = r"^[^@/ ]+@[^@/ ]+\.[^@/ ]+$"
-_SOCIAL = (
-    r"(^|/|\.)(facebook|fb|instagram|linkedin|twitter|tiktok|youtube|pinterest)\.com|"
-    r"(^|//|//www\.)x\.com"
+_SOCIAL_SITES = "facebook|fb|instagram|linkedin|twitter|tiktok|youtube|pinterest"
+_ROLES = (
+    "info|sales|contact|admin|administrator|office|support|hello|hr|jobs|careers|marketing|"
+    "billing|help|service|enquiries|inquiries|mail|team|webmaster|postmaster|noreply|no-reply"
 )
-_ROLE_ACCOUNT = (
-    r"^(info|sales|contact|admin|administrator|office|support|hello|hr|jobs|careers|marketing|"
-    r"billing|help|service|enquiries|inquiries|mail|team|webmaster|postmaster|noreply|no-reply)@"
+# Everything that prints nothing: engines disagree on what a space is, so each is spelled out.
+_BLANK = (
+    "\t\n\x0b\x0c\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-_NO_BREAK_SPACE = "\u00a0"
+_AROUND = f"^[{_BLANK}]+|[{_BLANK}]+$"
+
+
+def _any_case(pattern: str) -> str:
+    """The pattern with each ASCII letter in both cases: `lower()` depends on the locale."""
+    return "".join(
+        f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in pattern
+    )
+
+
+def _literally(text: str) -> str:
+    return "".join(letter if letter.isalnum() else f"[{letter}]" for letter in text)
+
+
+_MISSING = f"^({'|'.join(_any_case(_literally(text)) for text in PLACEHOLDERS if text)})?$"
+_SOCIAL = _any_case(rf"((^|/|\.)({_SOCIAL_SITES})|(^|//|//www\.|^www\.)x)\.com($|[/:?#])")
+_ROLE_ACCOUNT = _any_case(f"^({_ROLES})@")
+_WEB_ADDRESS = _any_case(r"^(https?:|www\.)")
+_ZERO_OR_EMPTY = r"^0*\.?0*$"
 
 
 def _text(table: "ir.Table", column: str) -> "ir.StringValue":
@@ -51,21 +69,15 @@ def _text(table: "ir.Table", column: str) -> "ir.StringValue":
     import ibis
 
     text = table[column].cast("string").fill_null(ibis.literal(""))
-    return text.replace(_NO_BREAK_SPACE, " ").strip()
-
-
-def _among(text: "ir.StringValue", values: Iterable[str]) -> "ir.BooleanValue":
-    import ibis
-
-    return text.isin([ibis.literal(value) for value in values])
+    return text.re_replace(_AROUND, "")
 
 
 def _missing(table: "ir.Table", column: str) -> "ir.BooleanValue":
-    return _among(_text(table, column).lower(), PLACEHOLDERS)
+    return _text(table, column).re_search(_MISSING)
 
 
 def _matches(table: "ir.Table", column: str, pattern: str) -> "ir.BooleanValue":
-    return _text(table, column).lower().re_search(pattern)
+    return _text(table, column).re_search(pattern)
 
 
 def _no_good_company(table: "ir.Table", related: Tables) -> "ir.BooleanValue":
@@ -127,7 +139,7 @@ COMPANY_RULES = RuleSet(
             "employee_count_missing",
             "warning",
             ("employee_count",),
-            lambda t, _: _among(_text(t, "employee_count"), ["", "0"]),
+            lambda t, _: _matches(t, "employee_count", _ZERO_OR_EMPTY),
             "the number of employees is empty or 0",
         ),
         _phone_missing("company_phone"),
@@ -156,7 +168,7 @@ PEOPLE_RULES = RuleSet(
             "email_invalid",
             "error",
             ("email",),
-            lambda t, _: _missing(t, "email") | ~_text(t, "email").re_search(_EMAIL),
+            lambda t, _: _missing(t, "email") | ~_matches(t, "email", _EMAIL),
             "the e-mail is empty or none",
         ),
         Rule(
@@ -186,7 +198,7 @@ PEOPLE_RULES = RuleSet(
             "email_is_url",
             "warning",
             ("email",),
-            lambda t, _: _matches(t, "email", r"^(https?:|www\.)"),
+            lambda t, _: _matches(t, "email", _WEB_ADDRESS),
             "the e-mail is a web address",
         ),
     ),
