@@ -4,7 +4,7 @@ A company belongs to one of the six at most: to the one its address_state names 
 else to the one its state_abbrev names. Either column may hold a code or a name.
 """
 
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,11 +22,12 @@ STATES: dict[str, str] = {
 
 # Older abbreviations that rows still carry, letters only.
 _OLDER = {"wva": "WV", "westva": "WV", "penn": "PA", "penna": "PA", "virg": "VA", "del": "DE"}
-_NO_LETTER = re.compile(r"[^a-z]")
 
 
 def _letters(text: str) -> str:
-    return _NO_LETTER.sub("", text.casefold())
+    """The letters of every alphabet: dropping foreign ones would turn other words into states."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(letter for letter in folded if letter.isalpha())
 
 
 _SPELLINGS = {
@@ -93,12 +94,12 @@ class StateCensus:
         )
 
     def most_common(self, limit: int = 12) -> list[tuple[str, int]]:
-        """The most frequent raw spellings of both columns with their counts."""
+        """The most frequent raw spellings of both columns with their counts, ties by name."""
         counter: Counter[str] = Counter()
         for a, b, count in self.rows:
             for value in {a, b} - {None}:
                 counter[str(value)] += count
-        return counter.most_common(limit)
+        return sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
 def _state_of(address_state: str | None, state_abbrev: str | None) -> str | None:
