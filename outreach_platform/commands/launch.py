@@ -88,7 +88,12 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> str:
-    """The sentence of the first failure; its traceback goes to the log."""
+    """The sentence of the first failure; its traceback goes to the log.
+
+    Of blocking checks it is what they say: Dagster's own error only names them.
+    """
+    if told := _failed_checks(result):
+        return redact("; ".join(told))
     for event in result.all_events:
         if not event.is_step_failure:
             continue
@@ -103,3 +108,13 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str:
                 innermost = innermost.cause
             return redact(innermost.message.strip().splitlines()[0])
     return "the run ended without saying why; its page in the UI has the events"
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [
+        evaluation.description or evaluation.check_name
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.blocking
+        and not evaluation.passed
+        and evaluation.severity is dg.AssetCheckSeverity.ERROR
+    ]

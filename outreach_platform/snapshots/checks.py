@@ -6,10 +6,12 @@ without an explicit pass. Every check yields exactly one result on every path.
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
 
+from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.lake import read_record
 from outreach_platform.partitions import date_and_state, day_and_state
 from outreach_platform.records.columns import ENTITIES
@@ -85,15 +87,26 @@ def raw_checks(
     day, _ = day_and_state(context.partition_key)
     with failing_clearly():
         run = snapshots.start(context)
-        record = read_record(run.folder.pull_record(run.select_version(day)), PullRecord)
+        version = run.select_version(day)
+        with run.audited(version):
+            record = read_record(run.folder.pull_record(version), PullRecord)
+            problems = {
+                entity.name: contract_problems(
+                    entity, run.folder.table(version, f"{entity.name}_raw")
+                )
+                for entity in ENTITIES
+            }
+    told = [sentence for sentences in problems.values() for sentence in sentences]
+    # No step will follow that could audit this end of the run.
+    if told:
+        with suppress(SourceError), run.audited(version):
+            raise SourceError("; ".join(told))
     for entity in ENTITIES:
-        name = f"{entity.name}_raw"
-        problems = contract_problems(entity, run.folder.table(record.version, name))
         yield dg.AssetCheckResult(
-            asset_key=key(name),
+            asset_key=key(f"{entity.name}_raw"),
             check_name="schema_contract",
-            passed=not problems,
-            description="; ".join(problems) or "as agreed",
+            passed=not problems[entity.name],
+            description="; ".join(problems[entity.name]) or "as agreed",
         )
     yield _warning("schema_unchanged", "; ".join(record.schema_changes))
     yield _warning("rows_found", zero_rows_warning(record))
