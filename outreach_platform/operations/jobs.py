@@ -24,10 +24,18 @@ snapshot_job = dg.define_asset_job(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="One run a state, so that one state's kill switch never stops another's.",
 )
-def daily_snapshots(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+def daily_snapshots(
+    context: dg.ScheduleEvaluationContext,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for today's partition of every state."""
-    moment = context.scheduled_execution_time or datetime.now(UTC)
-    day = moment.astimezone(UTC).date()
+    day = context.scheduled_execution_time.astimezone(UTC).date()
+    if day != datetime.now(UTC).date():
+        # A daemon that was away catches up on its last tick, whose day may be over.
+        yield dg.SkipReason(
+            f"{day} is not today, and only today's rows can be pulled: the next tick asks for its "
+            "own day"
+        )
+        return
     for state in STATES:
         yield dg.RunRequest(
             run_key=f"{day.isoformat()}-{state}",

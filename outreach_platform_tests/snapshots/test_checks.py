@@ -3,6 +3,7 @@
 One database and one data folder for all of it; each state stands for one situation.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -310,6 +311,14 @@ def override(state: str, switch: str, until: date | None = None) -> Override:
 def evaluated(house: House, moment: datetime) -> list:
     context = dg.build_schedule_context(house.instance, scheduled_execution_time=moment)
     return list(daily_snapshots(context))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("days", [-3, -1, 1])
+def test_a_tick_of_another_day_asks_for_nothing(house: House, days: int) -> None:
+    """As when the daemon was away; every one of its runs would be refused, with an alarm each."""
+    (answer,) = evaluated(house, datetime.now(UTC) + timedelta(days=days))
+    assert isinstance(answer, dg.SkipReason)
+    assert "is not today" in str(answer.skip_message)
 
 
 def test_the_schedule_asks_for_each_state_and_an_override_lets_one_pass_until_its_date(
