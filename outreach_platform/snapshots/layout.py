@@ -105,9 +105,13 @@ class StateFolder:
     def free_version(self, at: datetime) -> str:
         """The version of a pull at `at` (aware): its UTC second, or the next one that is free.
 
-        It is always later than every version there is, so that newest by name is newest in time.
+        A clock that was set back by less than ten minutes still gives a version later than every
+        other. A version further ahead came from a wrong clock and does not push others into the
+        future with it.
         """
-        taken = {*self.versions(), *self.published_versions(), *self.exported_versions()}
+        # Folders too: one without a pull in it is in the way all the same.
+        folders = {path.name for path in self.lake.glob("*") if _is_version(path.name)}
+        taken = {*folders, *self.published_versions(), *self.exported_versions()}
         moment = at.astimezone(UTC).replace(microsecond=0)
         if taken:
             newest = datetime.strptime(max(taken), _VERSION_FORMAT).replace(tzinfo=UTC)
@@ -119,7 +123,10 @@ class StateFolder:
 
 
 def _is_version(text: str) -> bool:
-    return len(text) == 14 and text.isdigit()
+    try:
+        return datetime.strptime(text, _VERSION_FORMAT).strftime(_VERSION_FORMAT) == text
+    except ValueError:
+        return False
 
 
 class ColumnRecord(Record):

@@ -4,7 +4,6 @@ Kept for scripts that still read `exports/wv/…`. Each run replaces the files o
 """
 
 import shutil
-import uuid
 from pathlib import Path
 
 from outreach_platform.foundation.audit import AuditEvent, write_event
@@ -13,6 +12,7 @@ from outreach_platform.foundation.objects.upload import upload_once
 from outreach_platform.foundation.warehouse import bulk_engine, write_parquet
 from outreach_platform.records.rules import UNTIED_PEOPLE_RULES
 from outreach_platform.snapshots.layout import TABLES, StateFolder
+from outreach_platform.snapshots.leftovers import plain_folder
 from outreach_platform.snapshots.publish import PIPELINE, object_metadata
 from outreach_platform.snapshots.pull import pull
 from outreach_platform.snapshots.run import SnapshotRun
@@ -47,7 +47,8 @@ def plain_snapshot(run: SnapshotRun) -> PlainSnapshot:
     data_dir = run.settings.data_dir
     limits = run.settings.toml.pull
     # Away from the lake, where every version is carried through or audited as given up.
-    scratch = StateFolder(data_dir / "lake" / f".plain-{uuid.uuid4().hex}", run.state)
+    scratch = StateFolder(plain_folder(data_dir, run.state), run.state)
+    shutil.rmtree(scratch.data_dir, ignore_errors=True)  # a killed run's
     try:
         with bulk_engine(
             scratch.data_dir / "spill", memory_limit=limits.memory_limit, threads=limits.threads

@@ -110,6 +110,22 @@ def upload(
     return sent
 
 
+def taken_keys(folder: StateFolder, version: str, store: ObjectStore) -> list[str]:
+    """Keys of the exported files under which the store holds another object.
+
+    Raises:
+        StoreError: the store cannot be asked.
+    """
+    manifest = read_record(folder.manifest(version), Manifest)
+    wanted = {folder.object_key(version, t): file.sha256 for t, file in manifest.files.items()}
+    wanted[folder.manifest_key(version)] = sha256_of(folder.manifest(version))
+    return [
+        key
+        for key, sha256 in wanted.items()
+        if (standing := store.head(key)) is not None and standing.sha256 != sha256
+    ]
+
+
 def confirm(
     folder: StateFolder, version: str, objects: dict[str, ObjectRecord], audit_id: int | None
 ) -> Receipt:

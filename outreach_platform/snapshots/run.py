@@ -20,10 +20,11 @@ from outreach_platform.foundation.errors import (
     OutreachError,
     SourceUnavailableError,
     StoppedError,
+    StoreError,
     UsageError,
 )
-from outreach_platform.foundation.lake import read_record, remove_partials, write_record
-from outreach_platform.foundation.locks import NamedLock
+from outreach_platform.foundation.lake import read_record, write_record
+from outreach_platform.foundation.locks import NamedLock, locked
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.foundation.warehouse import bulk_engine
@@ -32,11 +33,13 @@ from outreach_platform.snapshots import auditing, publish, workbench
 from outreach_platform.snapshots.gates import GateRecord
 from outreach_platform.snapshots.judgement import judge_version, stop_message
 from outreach_platform.snapshots.layout import Outcome, PullRecord, SplitRecord, StateFolder
+from outreach_platform.snapshots.leftovers import spill_folder, sweep
 from outreach_platform.snapshots.overrides import active_overrides
 from outreach_platform.snapshots.pull import pull
 from outreach_platform.snapshots.records import EMBEDDED, Manifest, ObjectRecord, Receipt
 from outreach_platform.snapshots.split import split, verify
 
+_SPOOL_WAIT_SECONDS = 60
 _logger = logging.getLogger(__name__)
 
 
@@ -107,11 +110,13 @@ class SnapshotRun:
 
     def split(self, version: str) -> SplitRecord:
         """Split a version into good and bad."""
+        self._require(self.folder.pull_record(version), version, "was never pulled")
         with self.audited(version), self._engine() as engine:
             return split(engine, self.folder, version)
 
     def judge(self, version: str) -> GateRecord:
         """Evaluate the kill switches, keep the verdict, and audit a stop."""
+        self._require(self.folder.split_record(version), version, "was not split")
         with self.audited(version):
             today = (self.now or datetime.now(UTC)).astimezone(UTC).date()
             gates = judge_version(
@@ -123,11 +128,7 @@ class SnapshotRun:
                 now=self.now,
             )
         if not gates.passed:
-            message = stop_message(gates)
-            event = auditing.stopped_event(self.folder, gates, message)
-            write_or_spool(self.url, event, self._spool)
-            if not self.folder.receipt(version).exists():
-                self._settle(version, "stopped", message)
+            self._stop(gates)
             workbench.rebuild(self.settings.data_dir, self.run_id)
         return gates
 
@@ -139,9 +140,7 @@ class SnapshotRun:
     def upload(self, version: str) -> dict[str, ObjectRecord]:
         """Send files and manifest to the object store, verified."""
         with self.audited(version):
-            return publish.upload(
-                self.folder, version, self.store, attempts=self.settings.toml.objects.attempts
-            )
+            return self._upload(version)
 
     def record(self, version: str) -> tuple[Receipt, list[str]]:
         """Audit, write the receipt, rebuild the workbench.
@@ -153,22 +152,20 @@ class SnapshotRun:
             The receipt, and the workbench's warnings.
         """
         with self.audited(version):
-            objects = publish.upload(self.folder, version, self.store)
-            audit_id = write_event(
-                self.url, auditing.published_event(self.folder, version, objects)
-            )
-            receipt = publish.confirm(self.folder, version, objects, audit_id)
-            return receipt, workbench.rebuild(self.settings.data_dir, self.run_id)
+            receipt = self._record(version)
+        # Outside: the version is published, whatever becomes of the workbench now.
+        return receipt, workbench.rebuild(self.settings.data_dir, self.run_id)
 
     def recover(self) -> list[str]:
         """Finish or remove what interrupted runs of this state left; returns what was done.
 
         Call it under the state's lock.
         """
-        done = []
-        flush_spool(self.url, self._spool)
-        for path in [*remove_partials(self.folder.lake), *remove_partials(self.folder.exports)]:
-            done.append(f"removed {path.name}")
+        # The spool is everybody's: two states that flush it at once would trip over each other.
+        lock = self.settings.data_dir / "locks" / "audit_spool.lock"
+        with locked(lock, "the audit spool", self.run_id, _SPOOL_WAIT_SECONDS):
+            flush_spool(self.url, self._spool)
+        done = [f"removed {path.name}" for path in sweep(self.folder)]
         published = set(self.folder.published_versions())
         for version in self.folder.exported_versions():
             if version not in published:
@@ -176,7 +173,7 @@ class SnapshotRun:
         exported = {*published, *self.folder.exported_versions()}
         for version in self.folder.versions():
             if version not in exported and not self.folder.outcome(version).exists():
-                done.append(self._remove(version, "the run ended before it was published"))
+                done.append(self._close(version))
         for sentence in done:
             _logger.warning("%s: %s", self.state, sentence)
         return done
@@ -218,7 +215,7 @@ class SnapshotRun:
             event = auditing.failed_event(self.folder, version, self.run_id, message)
             away = isinstance(error, SourceUnavailableError)
             (spool if away else partial(write_or_spool, self.url))(event, self._spool)
-            if version is not None and not self.folder.receipt(version).exists():
+            if version is not None:
                 self._settle(version, "failed", message)
             raise
 
@@ -229,7 +226,7 @@ class SnapshotRun:
     def _engine(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         limits = self.settings.toml.pull
         return bulk_engine(
-            self.settings.data_dir / "lake" / ".spill",
+            spill_folder(self.settings.data_dir, self.state),
             memory_limit=limits.memory_limit,
             threads=limits.threads,
         )
@@ -252,14 +249,58 @@ class SnapshotRun:
         except (FileNotFoundError, IntegrityError):
             return None
 
+    def _upload(self, version: str) -> dict[str, ObjectRecord]:
+        self._require(self.folder.manifest(version), version, "was not exported")
+        return publish.upload(
+            self.folder, version, self.store, attempts=self.settings.toml.objects.attempts
+        )
+
+    def _record(self, version: str) -> Receipt:
+        objects = self._upload(version)
+        event = auditing.published_event(self.folder, version, objects)
+        return publish.confirm(self.folder, version, objects, write_event(self.url, event))
+
+    def _require(self, path: Path, version: str, what: str) -> None:
+        if not path.exists():
+            raise UsageError(
+                f"{self.state} {version} {what}; run the steps in order, or "
+                f"`outreach snapshot --state {self.state}`"
+            )
+
     def _finish(self, version: str) -> str:
-        """Publish a version whose manifest stands, or withdraw it where that cannot be done."""
+        """Publish a version whose manifest stands, or withdraw it where that cannot be done.
+
+        The run that calls audits what else goes wrong; the version then waits for the next one.
+        """
         try:
             publish.export(self.folder, version, self.run_id)
-            self.record(version)
+            self._record(version)
         except (IntegrityError, StoppedError, FileNotFoundError) as error:
             return self._remove(version, str(error))
+        except StoreError as error:
+            # Waiting helps where a bucket is missing or read-only, not where it is taken.
+            if publish.taken_keys(self.folder, version, self.store):
+                return self._remove(version, str(error))
+            raise
+        workbench.rebuild(self.settings.data_dir, self.run_id)
         return f"finished {version}, which an interrupted run had exported"
+
+    def _close(self, version: str) -> str:
+        """Record how a version ended whose run ended before it could."""
+        try:
+            gates = read_record(self.folder.verdict(version), GateRecord)
+        except (FileNotFoundError, IntegrityError):
+            gates = None
+        if gates is not None and not gates.passed:
+            self._stop(gates)
+            return f"recorded that {version} was stopped"
+        return self._remove(version, "the run ended before it was published")
+
+    def _stop(self, gates: GateRecord) -> None:
+        message = stop_message(gates)
+        event = auditing.stopped_event(self.folder, gates, message)
+        write_or_spool(self.url, event, self._spool)
+        self._settle(gates.version, "stopped", message)
 
     def _remove(self, version: str, why: str) -> str:
         publish.withdraw(self.folder, version)
@@ -273,6 +314,10 @@ class SnapshotRun:
         return record.run_id if record is not None else self.run_id
 
     def _settle(self, version: str, status: str, message: str) -> None:
+        """Write how a version ended, unless it is published or was never pulled."""
+        published = self.folder.receipt(version).exists()
+        if published or not self.folder.version(version).is_dir():
+            return
         write_record(
             self.folder.outcome(version),
             Outcome(

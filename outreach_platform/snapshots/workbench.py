@@ -92,6 +92,8 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
                 name = f"{table}_bad"
                 _view(connection, f"{name}_last_run", _split_files(data_dir, last_runs, name))
 
+        for partial in workbench_path(data_dir).parent.glob(f".{workbench_path(data_dir).name}.*"):
+            partial.unlink()  # of a killed writer; the lock keeps living ones out
         publish_database(workbench_path(data_dir), build)
     for problem in problems:
         _logger.warning(problem)
