@@ -3,6 +3,7 @@
 import logging
 import re
 import threading
+from urllib.parse import quote
 
 MASK = "***"
 # Too short a value would blank ordinary words wherever they stand.
@@ -20,8 +21,10 @@ _lock = threading.Lock()
 def register_secret(value: str | None) -> None:
     """Remember a secret value, so that `redact` removes it wherever it turns up."""
     if value and len(value) >= _SHORTEST_SECRET:
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
         with _lock:
-            _secrets.add(value)
+            # As it is, in a URL, in a connection string, and as Python shows it.
+            _secrets.update({value, quote(value, safe=""), quote(value), quoted, repr(value)[1:-1]})
 
 
 def redact(text: str) -> str:
