@@ -4,20 +4,33 @@ Services and folders come from the environment (names in `.env.example`), thresh
 settings from `outreach_platform/settings.toml`, overridden by the file OUTREACH_SETTINGS names.
 """
 
+import logging
 import tomllib
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.foundation.redaction import register_secret
+from outreach_platform.records.states import parse_state
 
 DEFAULT_BUCKET = "svg-enrichment"
-Ratio = Annotated[float, Field(ge=0)]
+# A fraction: `15`, meant as percent, would switch K1 off without a word.
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+# A state may grow tenfold, not thirtyfold: `30` was meant as percent.
+Change = Annotated[float, Field(ge=0, le=10, strict=True)]
 
 
 class _Strict(BaseModel):
@@ -27,16 +40,16 @@ class _Strict(BaseModel):
 class GateThresholds(_Strict):
     """Limits of the kill switches; ratios as fractions, so 0.15 is 15 %."""
 
-    bad_ratio: Ratio = 0.15
-    row_delta: Ratio = 0.30
+    bad_ratio: Share = 0.15
+    row_delta: Change = 0.30
     row_delta_floor: int = Field(default=50, ge=1)
 
 
 class StateSettings(_Strict):
     """What one state sets differently; None keeps the general value."""
 
-    bad_ratio: Ratio | None = None
-    row_delta: Ratio | None = None
+    bad_ratio: Share | None = None
+    row_delta: Change | None = None
     row_delta_floor: int | None = Field(default=None, ge=1)
 
 
@@ -44,8 +57,10 @@ class PullSettings(_Strict):
     """Where the master tables stand, and limits of the in-memory DuckDB that does the bulk work."""
 
     schema_name: str = Field(default="marketing", min_length=1)
-    memory_limit: str = "512MB"
-    threads: int = Field(default=2, ge=1)
+    memory_limit: str = Field(
+        default="512MB", pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGTkmgt]i?[Bb]$"
+    )
+    threads: int = Field(default=2, ge=1, le=256)
 
 
 class LockSettings(_Strict):
@@ -69,12 +84,36 @@ class TomlSettings(_Strict):
     locks: LockSettings = LockSettings()
     objects: ObjectSettings = ObjectSettings()
 
+    @field_validator("states", mode="before")
+    @classmethod
+    def _by_code(cls, states: Any) -> Any:
+        """States under their codes: a misspelt state would keep the general limits in silence."""
+        if not isinstance(states, dict):
+            return states
+        named: dict[str, Any] = {}
+        for text, own in states.items():
+            try:
+                code = parse_state(str(text))
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+            if code in named:
+                raise ValueError(f"{code} stands there twice")
+            named[code] = own
+        return named
+
 
 class Settings(BaseSettings):
     """One immutable picture of the configuration; build it with `load_settings`."""
 
+    # Fields are set by name from Python and by alias from the environment. The prefix keeps names
+    # apart that pydantic would read as well: DATA_DIR, TOML and the like belong to other programs.
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_ignore_empty=True,
+        env_prefix="outreach_platform_field_",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     data_dir: Path = Field(Path("data"), alias="OUTREACH_DATA_DIR")
@@ -104,6 +143,14 @@ class Settings(BaseSettings):
     n8n_webhook_url: SecretStr | None = Field(None, alias="N8N_WEBHOOK_URL")
 
     toml: TomlSettings = TomlSettings()
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        known = logging.getLevelNamesMapping()
+        if level.upper() not in known:
+            raise ValueError(f"{level} is none of {', '.join(known)}")
+        return level.upper()
 
     @property
     def neon(self) -> DatabaseUrl | None:
@@ -181,13 +228,33 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         raise UsageError(f"configuration: {_first_problem(error)}") from None
-    for value in settings.model_dump().values():
-        if isinstance(value, SecretStr):
-            register_secret(value.get_secret_value())
-    update: dict[str, Any] = {"data_dir": settings.data_dir.expanduser().resolve()}
+    except SettingsError as error:
+        raise UsageError(f"configuration: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise UsageError(f".env of {Path.cwd()} cannot be read: {reason}") from None
+    _register_secrets(settings)
+    update: dict[str, Any] = {"data_dir": _absolute(settings.data_dir)}
     if "toml" not in overrides:
         update["toml"] = _load_toml(settings.settings_file)
     return settings.model_copy(update=update)
+
+
+def _register_secrets(settings: Settings) -> None:
+    for name, value in settings.model_dump().items():
+        if isinstance(value, SecretStr):
+            register_secret(value.get_secret_value())
+            if name.endswith("database_url"):
+                # Its password alone is a secret as well; a bad URL is refused where it is used.
+                with suppress(UsageError):
+                    DatabaseUrl.parse(value.get_secret_value(), name.upper())
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.expanduser().resolve()
+    except (RuntimeError, OSError) as error:
+        raise UsageError(f"OUTREACH_DATA_DIR names {folder}, which is no folder: {error}") from None
 
 
 def _load_toml(override: Path | None) -> TomlSettings:
@@ -224,7 +291,8 @@ def _deep_merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def parse_until(text: str) -> date:
