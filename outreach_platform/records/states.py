@@ -76,10 +76,21 @@ class StateCensus:
         """Raw values of state_abbrev that mean `state`."""
         return sorted({b for _, b, _ in self.rows if b is not None and canonical_state(b) == state})
 
-    def other_address_spellings(self, state: str) -> list[str]:
-        """Raw values of address_state that mean another of the six states."""
-        served = {a: canonical_state(a) for a, _, _ in self.rows if a is not None}
-        return sorted(a for a, code in served.items() if code not in (None, state))
+    def outvoted_spellings(self, state: str) -> list[str]:
+        """Raw values of address_state that mean another of the six where state_abbrev says `state`.
+
+        Rows with them belong to that other state. Usually there are none, and then the source need
+        not be asked to compare.
+        """
+        return sorted(
+            {
+                a
+                for a, b, _ in self.rows
+                if a is not None
+                and canonical_state(b) == state
+                and canonical_state(a) not in (None, state)
+            }
+        )
 
     def found(self, state: str) -> int:
         """Number of companies that belong to `state`."""

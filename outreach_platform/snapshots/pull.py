@@ -162,7 +162,7 @@ def _state_filter(census: StateCensus, state: str, columns: Sequence[SourceColum
         conditions.append(_among("address_state", taken))
     if "state_abbrev" in present and (taken := census.abbrev_spellings(state)):
         condition = _among("state_abbrev", taken)
-        if others := census.other_address_spellings(state):
+        if others := census.outvoted_spellings(state):
             condition += f" AND (address_state IS NULL OR NOT {_among('address_state', others)})"
         conditions.append(f"({condition})")
     return " OR ".join(conditions) or "false"

@@ -122,7 +122,7 @@ def _taken(census: StateCensus, state: str, a: str | None, b: str | None) -> boo
     if a in census.address_spellings(state):
         return True
     return b in census.abbrev_spellings(state) and (
-        a is None or a not in census.other_address_spellings(state)
+        a is None or a not in census.outvoted_spellings(state)
     )
 
 
@@ -154,8 +154,8 @@ def test_census() -> None:
     )
     assert census.address_spellings("WV") == ["WV", "West Virginia"]
     assert census.abbrev_spellings("WV") == [" wv ", "WV", "wv"]
-    assert census.other_address_spellings("WV") == ["PA"]
-    assert census.other_address_spellings("PA") == ["WV", "West Virginia"]
+    assert census.outvoted_spellings("WV") == ["PA"]
+    assert census.outvoted_spellings("PA") == []
     assert {state: census.found(state) for state in STATES} == {
         **dict.fromkeys(STATES, 0),
         "WV": 22,
