@@ -81,7 +81,7 @@ def _resources(definitions: dg.Definitions) -> Iterator[str]:
         yield f"resource {name}: {type(resource).__name__}"
 
 
-def _names(values) -> str:  # noqa: ANN001
+def _names(values) -> str:
     return ", ".join(sorted(values)) or "-"
 
 
