@@ -8,11 +8,17 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import PrivateAttr
 
+from outreach_platform.foundation.audit import write_or_spool
+from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.locks import NamedLock
+from outreach_platform.foundation.objects.protocol import ObjectStore
+from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.dead_runs import tag_run
 from outreach_platform.partitions import day_and_state
 from outreach_platform.resources import NeonDatabase, ObjectStorage, PlatformSettings
 from outreach_platform.settings import Settings
+from outreach_platform.snapshots import auditing
+from outreach_platform.snapshots.layout import StateFolder
 from outreach_platform.snapshots.run import SnapshotRun
 from outreach_platform.snapshots.workbench import workbench_path
 
@@ -58,11 +64,12 @@ class SnapshotRuns(dg.ConfigurableResource):
         """The run of one state, locked for this Dagster run."""
         settings = self.platform.load()
         run_id = context.run.run_id
+        url = self.neon.url(settings)
         run = SnapshotRun(
             settings=settings,
             state=state,
-            url=self.neon.url(settings),
-            store=self.storage.store(settings),
+            url=url,
+            store=self._store(settings, state, url, run_id),
             run_id=run_id,
         )
         if state not in self._locks:
@@ -72,6 +79,17 @@ class SnapshotRuns(dg.ConfigurableResource):
                 lock.acquire(f"run {run_id}", settings.toml.locks.wait_seconds)
             self._locks[state] = lock
         return run
+
+    def _store(self, settings: Settings, state: str, url: DatabaseUrl, run_id: str) -> ObjectStore:
+        try:
+            return self.storage.store(settings)
+        except OutreachError as error:
+            # There is no SnapshotRun yet that could audit it.
+            event = auditing.failed_event(
+                StateFolder(settings.data_dir, state), None, run_id, str(error)
+            )
+            write_or_spool(url, event, auditing.spool_folder(settings.data_dir))
+            raise
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Let the locks go at the end of the run, or of the step under another executor."""

@@ -299,6 +299,17 @@ def test_a_busy_state_is_refused_in_words_and_audited(
     assert run_state(instance, "OH").success, "the lock is free again"
 
 
+def test_half_a_key_of_the_store_is_refused_in_words_and_audited(
+    instance: dg.DagsterInstance, url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("B2_KEY_ID", "0123")
+    result = run_state(instance, "VA")
+    assert not result.success
+    assert "B2_APPLICATION_KEY is not: set both" in failures(result)
+    (row,) = audit_rows(url, "VA")
+    assert (row["kill_switch_status"], row["run_id"]) == ("FAILED", result.run_id)
+
+
 def test_a_workbench_that_cannot_be_read_takes_the_picture_alone(
     whole: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, product: Product, tmp_path: Path
 ) -> None:
