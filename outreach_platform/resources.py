@@ -28,9 +28,19 @@ class PlatformSettings(dg.ConfigurableResource):
     """The settings, read from the environment when a run starts."""
 
     def load(self) -> Settings:
-        """Read them, and send this process's log to the data folder."""
+        """Read them, and send this process's log to the data folder.
+
+        Raises:
+            UsageError: a value is not understood, or the folder cannot be written.
+        """
         settings = load_settings()
-        log_to_file(settings.data_dir / "logs", settings.log_level)
+        try:
+            log_to_file(settings.data_dir / "logs", settings.log_level)
+        except OSError as error:
+            raise UsageError(
+                f"{settings.data_dir} cannot be written ({error.strerror}): make it writable, or "
+                "name another folder in OUTREACH_DATA_DIR"
+            ) from None
         return settings
 
 

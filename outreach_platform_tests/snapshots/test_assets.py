@@ -310,6 +310,18 @@ def test_half_a_key_of_the_store_is_refused_in_words_and_audited(
     assert (row["kill_switch_status"], row["run_id"]) == ("FAILED", result.run_id)
 
 
+def test_a_data_folder_that_refuses_is_named(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file stands where the folder should be; the instance is elsewhere and takes the run."""
+    (tmp_path / "data").write_text("a file")
+    monkeypatch.setenv("OUTREACH_DATA_DIR", str(tmp_path / "data"))
+    result = run_state(instance, "WV")
+    assert not result.success
+    assert f"{tmp_path / 'data'} cannot be written (" in failures(result)
+    assert "OUTREACH_DATA_DIR" in failures(result)
+
+
 def test_a_workbench_that_cannot_be_read_takes_the_picture_alone(
     whole: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, product: Product, tmp_path: Path
 ) -> None:
