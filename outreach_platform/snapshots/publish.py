@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from outreach_platform import __version__
-from outreach_platform.foundation.errors import IntegrityError
+from outreach_platform.foundation.errors import IntegrityError, UsageError
 from outreach_platform.foundation.lake import (
     FileRecord,
     place,
@@ -30,7 +30,13 @@ from outreach_platform.snapshots.layout import (
     SplitRecord,
     StateFolder,
 )
-from outreach_platform.snapshots.records import Manifest, ObjectRecord, Receipt
+from outreach_platform.snapshots.records import (
+    Manifest,
+    Numbered,
+    ObjectRecord,
+    Receipt,
+    lost_manifest,
+)
 
 # The predecessor's name, which scripts filter on; also the audit rows' event_source.
 PIPELINE = "state_duckdb_pipeline"
@@ -49,6 +55,8 @@ def export(folder: StateFolder, version: str, run_id: str) -> Manifest:
         IntegrityError: the version stands already with other content, or a file changed.
     """
     gates = require_pass(folder, version)
+    if folder.receipt(version).exists() and not folder.manifest(version).exists():
+        raise lost_manifest(folder, version)
     split = read_record(folder.split_record(version), SplitRecord)
     _refuse_other_content(folder, version, split)
     files = {}
@@ -81,9 +89,10 @@ def upload(
         StoppedError: the stored verdict is no explicit pass.
         StoreError: the store refuses, or another object stands under one of the keys.
         IntegrityError: an exported file is not the one in the manifest.
+        UsageError: the version was not exported.
     """
     require_pass(folder, version)
-    manifest = read_record(folder.manifest(version), Manifest)
+    manifest = _exported_manifest(folder, version)
     jobs = [
         (table, folder.object_key(version, table), folder.export(version, table))
         for table in TABLES
@@ -181,6 +190,17 @@ def _refuse_other_content(folder: StateFolder, version: str, split: SplitRecord)
         )
 
 
+def _exported_manifest(folder: StateFolder, version: str) -> Manifest:
+    if folder.manifest(version).exists():
+        return read_record(folder.manifest(version), Manifest)
+    if folder.receipt(version).exists():
+        raise lost_manifest(folder, version)
+    raise UsageError(
+        f"{folder.state} {version} was not exported; run the steps in order, or "
+        f"`outreach snapshot --state {folder.state}`"
+    )
+
+
 def _manifest(
     folder: StateFolder,
     pulled: PullRecord,
@@ -211,16 +231,23 @@ def _manifest(
 
 
 def _next_snapshot_id(data_dir: Path) -> int:
-    """One more than any state's manifest has; call it under the lock of the list of snapshots."""
+    """One more than any state's records have; call it under the lock of the list of snapshots.
+
+    Both records of a version are asked, in the form that every release can read: an id that a
+    damaged or removed manifest held must not be given again.
+    """
     highest = 0
     for state in STATES:
         folder = StateFolder(data_dir, state)
-        for version in folder.exported_versions()[-_NEWEST:]:
+        paths = [
+            *map(folder.manifest, folder.exported_versions()[-_NEWEST:]),
+            *map(folder.receipt, folder.published_versions()[-_NEWEST:]),
+        ]
+        for path in paths:
             try:
-                manifest = read_record(folder.manifest(version), Manifest)
-            except IntegrityError:
-                continue
-            highest = max(highest, manifest.snapshot_id)
+                highest = max(highest, read_record(path, Numbered).snapshot_id)
+            except (IntegrityError, FileNotFoundError):
+                continue  # damaged, or withdrawn by another state's run just now
     return highest + 1
 
 
@@ -239,17 +266,19 @@ def place_again(folder: StateFolder, manifest: Manifest) -> list[str]:
     """Bring back exported files that someone removed, from the lake where it still has them.
 
     Returns:
-        Paths, relative to the data folder, of files that are gone for good.
+        What is wrong with the others: paths, relative to the data folder, that are gone for good,
+        or hold something else by their size.
     """
-    gone = []
+    wrong = []
     for table, record in manifest.files.items():
         target = folder.data_dir / record.path
         source = folder.table(manifest.version, table)
         if target.exists():
-            continue
-        if not source.exists() or sha256_of(source) != record.sha256:
-            gone.append(record.path)
-            continue
-        place(source, target, record.sha256)
-        _logger.warning("%s was gone and is back from the lake", record.path)
-    return gone
+            if target.stat().st_size != record.size:
+                wrong.append(f"{record.path} holds other content")
+        elif source.exists() and sha256_of(source) == record.sha256:
+            place(source, target, record.sha256)
+            _logger.warning("%s was gone and is back from the lake", record.path)
+        else:
+            wrong.append(f"{record.path} is gone from disk")
+    return wrong

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from outreach_platform.foundation.errors import IntegrityError
-from outreach_platform.foundation.lake import FileRecord, Record, read_record
+from outreach_platform.foundation.lake import FileRecord, Record, read_record, sha256_of
 from outreach_platform.settings import GateThresholds
 from outreach_platform.snapshots.gates import Baseline, Override, Verdict
 from outreach_platform.snapshots.layout import StateFolder
@@ -43,6 +43,12 @@ class Manifest(Record):
     code_version: str
 
 
+class Numbered(Record):
+    """What every release's manifests and receipts say."""
+
+    snapshot_id: int
+
+
 class ObjectRecord(Record):
     """One object as the store confirmed it."""
 
@@ -65,33 +71,70 @@ class Receipt(Record):
     objects: dict[str, ObjectRecord]
 
 
+def read_published(folder: StateFolder, version: str) -> tuple[Manifest, Receipt]:
+    """The records of a published version.
+
+    Raises:
+        IntegrityError: one of them is gone or damaged, or they do not belong together.
+    """
+    receipt = read_record(folder.receipt(version), Receipt)
+    path = folder.manifest(version)
+    if not path.exists():
+        raise lost_manifest(folder, version)
+    manifest = read_record(path, Manifest)
+    if sha256_of(path) != receipt.manifest_sha256:
+        raise IntegrityError(
+            f"{path} is not the one under which {version} was published; "
+            f"{_restore(folder, version)}"
+        )
+    return manifest, receipt
+
+
+def lost_manifest(folder: StateFolder, version: str) -> IntegrityError:
+    """The error for a published version without its manifest: a new one would be another."""
+    return IntegrityError(
+        f"{folder.state} {version} is published but its manifest is gone: "
+        f"{_restore(folder, version)} to {folder.manifest(version)}"
+    )
+
+
+def _restore(folder: StateFolder, version: str) -> str:
+    return f"restore {folder.manifest_key(version)} from the object store"
+
+
+def survey(folder: StateFolder) -> tuple[list[tuple[Manifest, Receipt]], list[str]]:
+    """Records of the state's published versions, oldest first, and what is wrong with the others.
+
+    A version whose records are damaged is left out, so that it harms no other.
+
+    Returns:
+        The pairs, and one sentence for each version that was left out.
+    """
+    found, problems = [], []
+    for version in folder.published_versions():
+        try:
+            found.append(read_published(folder, version))
+        except IntegrityError as error:
+            problems.append(str(error))
+    return found, problems
+
+
 def published(folder: StateFolder) -> list[Manifest]:
     """Manifests of the state's published versions, oldest first; unreadable ones are left out."""
-    return list(_published_newest_first(folder))[::-1]
+    return [manifest for manifest, _ in survey(folder)[0]]
+
+
+def unreadable(folder: StateFolder) -> list[str]:
+    """What is wrong with the records of published versions, one sentence each."""
+    return survey(folder)[1]
 
 
 def _published_newest_first(folder: StateFolder) -> Iterator[Manifest]:
     for version in reversed(folder.published_versions()):
         try:
-            yield read_record(folder.manifest(version), Manifest)
-        except (FileNotFoundError, IntegrityError):
+            yield read_published(folder, version)[0]
+        except IntegrityError:
             continue
-
-
-def unreadable(folder: StateFolder) -> list[str]:
-    """What is wrong with the records of published versions, one sentence each."""
-    problems = []
-    for version in folder.published_versions():
-        try:
-            read_record(folder.receipt(version), Receipt)
-            read_record(folder.manifest(version), Manifest)
-        except FileNotFoundError:
-            problems.append(
-                f"{folder.manifest(version)} is gone though {version} is published; restore it"
-            )
-        except IntegrityError as error:
-            problems.append(str(error))
-    return problems
 
 
 def baseline_of(folder: StateFolder, version: str, source: str) -> Baseline | None:

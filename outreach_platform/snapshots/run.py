@@ -250,7 +250,6 @@ class SnapshotRun:
             return None
 
     def _upload(self, version: str) -> dict[str, ObjectRecord]:
-        self._require(self.folder.manifest(version), version, "was not exported")
         return publish.upload(
             self.folder, version, self.store, attempts=self.settings.toml.objects.attempts
         )

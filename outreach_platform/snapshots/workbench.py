@@ -23,7 +23,7 @@ from outreach_platform.records.columns import COMPANY_COLUMNS, PEOPLE_COLUMNS
 from outreach_platform.records.states import STATES
 from outreach_platform.snapshots.layout import SplitRecord, StateFolder
 from outreach_platform.snapshots.publish import place_again
-from outreach_platform.snapshots.records import EMBEDDED, Manifest, Receipt, published
+from outreach_platform.snapshots.records import EMBEDDED, Manifest, Receipt, survey
 
 _SHORT_WAIT_SECONDS = 60
 _logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
         owner: who asks, for the lock's message.
 
     Returns:
-        Sentences on published files that are gone and could not be brought back; the views then
+        Sentences on published versions whose records or files are damaged or gone; the views then
         read the newest version that is whole.
 
     Raises:
@@ -78,12 +78,16 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
     """
     lock = data_dir / "locks" / "workbench.lock"
     with locked(lock, "the workbench", owner, _SHORT_WAIT_SECONDS):
-        manifests = [m for state in STATES for m in published(StateFolder(data_dir, state))]
-        newest, problems = _newest_whole(data_dir, manifests)
+        found, problems = [], []
+        for state in STATES:
+            pairs, wrong = survey(StateFolder(data_dir, state))
+            found += pairs
+            problems += wrong
+        newest, gone = _newest_whole(data_dir, [manifest for manifest, _ in found])
         last_runs = _last_runs(data_dir)
 
         def build(connection: duckdb.DuckDBPyConnection) -> None:
-            _fill_snapshots(connection, data_dir, manifests)
+            _fill_snapshots(connection, found)
             for table in ("companies", "people"):
                 _view(connection, f"{table}_raw", _raw_files(data_dir, newest, table))
                 for verdict in ("good", "bad"):
@@ -95,6 +99,7 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
         for partial in workbench_path(data_dir).parent.glob(f".{workbench_path(data_dir).name}.*"):
             partial.unlink()  # of a killed writer; the lock keeps living ones out
         publish_database(workbench_path(data_dir), build)
+    problems += gone
     for problem in problems:
         _logger.warning(problem)
     return problems
@@ -111,15 +116,31 @@ def _newest_whole(data_dir: Path, manifests: list[Manifest]) -> tuple[list[Manif
     for state in STATES:
         own = [manifest for manifest in manifests if manifest.state == state]
         for manifest in sorted(own, key=lambda m: m.version, reverse=True):
-            missing = place_again(StateFolder(data_dir, state), manifest)
-            if not missing:
+            wrong = place_again(StateFolder(data_dir, state), manifest) or [
+                f"{file.path} is no Parquet file"
+                for file in manifest.files.values()
+                if not _readable(_path(data_dir, file))
+            ]
+            if not wrong:
                 newest.append(manifest)
                 break
             problems.append(
-                f"{state} {manifest.version} is published but {', '.join(missing)} is gone from "
-                "disk; the views read an older version until it is restored"
+                f"{state} {manifest.version} is published but {', '.join(wrong)}; the views read "
+                "an older version until it is restored"
             )
     return newest, problems
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file stands that DuckDB can make a view of: one that it cannot breaks all."""
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"SELECT * FROM read_parquet({quote_text(str(path))}) LIMIT 0")
+    except duckdb.Error:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def _last_runs(data_dir: Path) -> list[SplitRecord]:
@@ -137,12 +158,10 @@ def _last_runs(data_dir: Path) -> list[SplitRecord]:
 
 
 def _fill_snapshots(
-    connection: duckdb.DuckDBPyConnection, data_dir: Path, manifests: list[Manifest]
+    connection: duckdb.DuckDBPyConnection, found: list[tuple[Manifest, Receipt]]
 ) -> None:
     connection.execute(_SNAPSHOTS)
-    for manifest in sorted(manifests, key=lambda m: m.snapshot_id):
-        folder = StateFolder(data_dir, manifest.state)
-        receipt = read_record(folder.receipt(manifest.version), Receipt)
+    for manifest, receipt in sorted(found, key=lambda pair: pair[0].snapshot_id):
         connection.execute(
             f"INSERT INTO snapshots VALUES ({', '.join('?' * 14)})",
             [
@@ -168,7 +187,7 @@ def _raw_files(data_dir: Path, manifests: list[Manifest], table: str) -> list[_V
     return [
         _Version(m.state, m.version, path)
         for m in manifests
-        if (path := _path(data_dir, m.raw[f"{table}_raw"])).exists()
+        if _readable(path := _path(data_dir, m.raw[f"{table}_raw"]))
     ]
 
 
@@ -180,7 +199,7 @@ def _split_files(data_dir: Path, splits: list[SplitRecord], table: str) -> list[
     return [
         _Version(s.state, s.version, path)
         for s in splits
-        if (path := _path(data_dir, s.files[table])).exists()
+        if _readable(path := _path(data_dir, s.files[table]))
     ]
 
 
