@@ -1,28 +1,31 @@
 """`make bench`: prints ours, the floor and the alternatives side by side.
 
-`make bench ARGS="--companies 50000 --people 100000 --rounds 1"` is a quick look.
+`make bench ARGS="--companies 50000 --people 100000 --rounds 1 --only snapshots"` is a quick look.
 """
 
 import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import snapshots
+from benchmarks import memory, snapshots, steps
 from outreach_platform.embedded.server import ensure_running
 
 
 def main() -> None:
-    """Run all benchmarks on a server and in a folder of their own."""
+    """Run the benchmarks on a server and in a folder of their own."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--companies", type=int, default=500_000)
     parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument("--memory-people", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["snapshots"])
+    parser.add_argument("--only", choices=["snapshots", "steps", "memory"])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
         folder = Path(name)
         server = ensure_running(folder / "embedded", durable=False)
         try:
+            if chosen.only in (None, "steps"):
+                steps.run(server, folder, rounds=chosen.rounds)
             if chosen.only in (None, "snapshots"):
                 snapshots.run(
                     server,
@@ -31,6 +34,8 @@ def main() -> None:
                     people=chosen.people,
                     rounds=chosen.rounds,
                 )
+            if chosen.only in (None, "memory"):
+                memory.run(server, folder, people=chosen.memory_people)
         finally:
             server.release()
 
