@@ -42,6 +42,7 @@ _NATIVE = frozenset(
     }
 )
 _LARGEST_DECIMAL = 38
+_DIMENSIONS = "The array stored in Postgres does not match the schema"
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,30 @@ class SourceColumn:
 
     @property
     def select(self) -> str:
-        """The select-list item that brings the column over without loss."""
+        """The select-list item that brings the column over without loss.
+
+        A NaN in a column of decimals, which the scanner would bring as 0, fails the statement with
+        a message that names the column.
+        """
         name = quote_identifier(self.name)
-        return name if _is_native(self.type) else f"{name}::text AS {name}"
+        if not _is_native(self.type):
+            return f"{name}::text AS {name}"
+        if not self.type.startswith("numeric("):
+            return name
+        test = "= ANY" if self.type.endswith("[]") else "="
+        problem = quote_text(f"NaN in column {self.name} has no decimal form, ")
+        return (
+            f"CASE WHEN 'NaN'::numeric {test} ({name}) "
+            # The column's own value keeps the planner from evaluating the cast beforehand.
+            f"THEN ({problem} || {name}::text)::{self.type} ELSE {name} END AS {name}"
+        )
 
 
 def _is_native(type_name: str) -> bool:
     base = type_name.removesuffix("[]")
     head, _, tail = base.partition("(")
     if head == "numeric":
-        precision = tail.partition(",")[0].rstrip(")")
-        return precision.isdigit() and int(precision) <= _LARGEST_DECIMAL
+        return _is_decimal(tail)
     if head in ("character varying", "character"):
         return True
     if head == "timestamp" and ")" in tail:
@@ -76,6 +90,14 @@ def _is_native(type_name: str) -> bool:
     if head == "time" and ")" in tail:
         base = f"time{tail.partition(')')[2]}"
     return base in _NATIVE
+
+
+def _is_decimal(limits: str) -> bool:
+    """Whether `5,2)` are precision and scale that DuckDB and Parquet have as well."""
+    precision, _, scale = limits.removesuffix(")").partition(",")
+    if not precision.isdigit() or not (scale or "0").isdigit():
+        return False
+    return int(scale or 0) <= int(precision) <= _LARGEST_DECIMAL
 
 
 class SourceSnapshot:
@@ -101,7 +123,9 @@ class SourceSnapshot:
     def columns(self, schema: str, table: str) -> list[SourceColumn]:
         """The columns of a table or view in their order; empty when there is none."""
         found = self.rows(
+            # Declared dimensions beyond the first are kept: a Parquet list has one.
             "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)::text "
+            "|| repeat('[]', greatest(a.attndims::int - 1, 0)) "
             "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "
             f"WHERE n.nspname = {quote_text(schema)} AND c.relname = {quote_text(table)} "
@@ -116,6 +140,12 @@ class SourceSnapshot:
         try:
             yield
         except duckdb.Error as error:
+            if _DIMENSIONS in str(error):
+                raise SourceError(
+                    f"{self._url.display}: a column of lists holds an array of several dimensions, "
+                    "which a Parquet list has not; find the row with array_ndims(column) > 1 and "
+                    "flatten it, or declare the column with [][]"
+                ) from None
             raise translate(error, self._url) from None
 
 
@@ -132,14 +162,17 @@ def source_snapshot(
     with connect(url):
         pass  # says what is wrong in better words, and before DuckDB prints a connection string
     load_scanner(engine)
-    dsn = make_dsn(url.conninfo, connect_timeout=CONNECT_SECONDS)
+    # libpq would take the encoding of the database, and DuckDB reads UTF-8 alone.
+    dsn = make_dsn(url.conninfo, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
     snapshot = SourceSnapshot(engine, url)
     with snapshot.translated():
         engine.execute(f"ATTACH {quote_text(dsn)} AS {_ALIAS} (TYPE postgres, READ_ONLY)")
     try:
-        engine.execute("BEGIN")
+        with snapshot.translated():
+            engine.execute("BEGIN")
         yield snapshot
-        engine.execute("COMMIT")
+        with snapshot.translated():
+            engine.execute("COMMIT")
     except BaseException:
         _roll_back(engine)
         raise
