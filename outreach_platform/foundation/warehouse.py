@@ -42,6 +42,8 @@ def bulk_engine(
         )
         try:
             connection.execute("SET TimeZone = 'UTC'")
+            # It goes to stdout, into the middle of a command's JSON.
+            connection.execute("SET enable_progress_bar = false")
             yield connection
         finally:
             connection.close()
