@@ -158,7 +158,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; the next run finishes or removes what was left", err=True)
+        from outreach_platform.commands import output
+
+        output.interrupted()
         return EXIT_INTERRUPTED
     except OutreachError as error:
         _logger.info("ended with an error", exc_info=True)

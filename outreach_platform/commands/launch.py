@@ -10,10 +10,17 @@ from typing import Any
 
 import dagster as dg
 
+from outreach_platform.commands import output
+from outreach_platform.commands.ends import note_end
+from outreach_platform.commands.interrupts import obeying_interrupts
 from outreach_platform.foundation.redaction import redact
 from outreach_platform.operations.dead_runs import end_dead_runs, run_tags
 from outreach_platform.operations.instance import open_instance
+from outreach_platform.records.states import STATES
+from outreach_platform.snapshots.layout import StateFolder
 
+# Set by Dagster on every run of a partition with a state.
+STATE_TAG = "dagster/partition/state"
 _logger = logging.getLogger(__name__)
 # The run's events are kept by the instance; the terminal shows stages and a table.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -40,6 +47,10 @@ def ready_instance(data_dir: Path) -> Iterator[dg.DagsterInstance]:
     with open_instance(data_dir) as instance:
         for run_id in end_dead_runs(instance):
             _logger.warning("run %s was reported failed: its process is gone", run_id)
+            run = instance.get_run_by_id(run_id)
+            state = run.tags.get(STATE_TAG) if run else None
+            if state in STATES:
+                note_end(StateFolder(data_dir, state), run_id, "its process was killed or crashed")
         yield instance
 
 
@@ -51,6 +62,7 @@ def run_job(
     config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     on_step: Callable[[str], None] | None = None,
+    on_interrupt: Callable[[str], None] | None = None,
 ) -> RunOutcome:
     """Run one job to its end.
 
@@ -61,20 +73,40 @@ def run_job(
         config: run config.
         tags: more tags for the run.
         on_step: told the name of each step as it starts.
+        on_interrupt: told the run's id when an interrupt ended it; it may come from another thread.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the run is over.
     """
     from outreach_platform.definitions import defs
 
     run_id = str(uuid.uuid4())
     if on_step is not None:
         instance.add_event_listener(run_id, _step_listener(on_step))
-    result = defs.resolve_job_def(job_name).execute_in_process(
-        instance=instance,
-        partition_key=partition_key,
-        run_config={**_QUIET, **(config or {})},
-        tags={**run_tags(), **(tags or {})},
-        run_id=run_id,
-        raise_on_error=False,
-    )
+
+    def interrupted() -> None:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_canceled(run, message="interrupted in the terminal")
+        if on_interrupt is not None:
+            on_interrupt(run_id)
+
+    def last_words() -> None:
+        interrupted()
+        output.interrupted()
+
+    with obeying_interrupts(last_words) as came:
+        result = defs.resolve_job_def(job_name).execute_in_process(
+            instance=instance,
+            partition_key=partition_key,
+            run_config={**_QUIET, **(config or {})},
+            tags={**run_tags(), **(tags or {})},
+            run_id=run_id,
+            raise_on_error=False,
+        )
+    if came.is_set():
+        interrupted()
+        raise KeyboardInterrupt
     return RunOutcome(run_id, result.success, None if result.success else _first_error(result))
 
 

@@ -36,6 +36,13 @@ def warning(text: str) -> None:
     message(f"warning: {text}", "yellow")
 
 
+def interrupted() -> None:
+    """Say that Ctrl-C was heard; a live line had hidden the cursor."""
+    console = _console(stderr=True)
+    console.show_cursor()
+    console.print("interrupted; the next run finishes or removes what was left")
+
+
 def result(rows: Sequence[Row], *, as_json: bool) -> None:
     """The command's result: a table, or `{"results": [...]}` with the same columns as keys."""
     if as_json:

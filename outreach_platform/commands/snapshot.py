@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from outreach_platform.commands import output
+from outreach_platform.commands.ends import note_end, pull_of
 from outreach_platform.commands.launch import RunOutcome, run_job
 from outreach_platform.foundation.errors import (
     EXIT_FAILED,
@@ -20,7 +22,7 @@ from outreach_platform.partitions import partition_key
 from outreach_platform.settings import Settings
 from outreach_platform.snapshots.gates import GateRecord
 from outreach_platform.snapshots.judgement import FAILED, stop_reasons
-from outreach_platform.snapshots.layout import TABLES, PullRecord, SplitRecord, StateFolder
+from outreach_platform.snapshots.layout import TABLES, SplitRecord, StateFolder
 from outreach_platform.snapshots.plain import plain_path
 from outreach_platform.snapshots.pull import zero_rows_warning
 
@@ -49,6 +51,7 @@ def snapshot_states(
     rows = []
     for position, state in enumerate(states, start=1):
         head = f"{state} ({position} of {len(states)})"
+        folder = StateFolder(settings.data_dir, state)
         with output.progress(f"{head}: starting") as progress:
             outcome = run_job(
                 instance,
@@ -56,8 +59,9 @@ def snapshot_states(
                 partition_key=partition_key(datetime.now(UTC).date(), state),
                 tags={"outreach/state": state},
                 on_step=lambda step, head=head: progress(f"{head}: {_STAGES.get(step, step)}"),
+                on_interrupt=partial(note_end, folder, why="interrupted in the terminal"),
             )
-        rows.append(_row(StateFolder(settings.data_dir, state), outcome))
+        rows.append(_row(folder, outcome))
     return rows
 
 
@@ -96,7 +100,8 @@ def exit_code(rows: Sequence[dict[str, Any]]) -> int:
 
 
 def _row(folder: StateFolder, outcome: RunOutcome) -> dict[str, Any]:
-    version, pulled = _version_of(folder, outcome.run_id)
+    pulled = pull_of(folder, outcome.run_id)
+    version = pulled.version if pulled else None
     split = _maybe(folder.split_record(version), SplitRecord) if version else None
     gates = _maybe(folder.verdict(version), GateRecord) if version else None
     if pulled is not None and (sentence := zero_rows_warning(pulled)):
@@ -121,15 +126,6 @@ def _status(outcome: RunOutcome, gates: GateRecord | None) -> tuple[str, str]:
         status = FAILED_STATUS if gates.status == FAILED else STOPPED
         return status, f"nothing was published: {'; '.join(stop_reasons(gates))}"
     return FAILED_STATUS, outcome.error or "failed"
-
-
-def _version_of(folder: StateFolder, run_id: str) -> tuple[str | None, PullRecord | None]:
-    """The version that a run pulled."""
-    for version in reversed(folder.versions()):
-        record = _maybe(folder.pull_record(version), PullRecord)
-        if record is not None and record.run_id == run_id:
-            return version, record
-    return None, None
 
 
 def _maybe(path: Any, kind: type) -> Any:
