@@ -8,7 +8,7 @@ from outreach_platform.commands.snapshot import exit_code, plain_states, snapsho
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.records.states import STATES, parse_states
-from outreach_platform.resources import NeonDatabase
+from outreach_platform.resources import NeonDatabase, ObjectStorage
 from outreach_platform.settings import Settings, load_settings, parse_until
 from outreach_platform.snapshots.gates import OVERRIDABLE, Override
 from outreach_platform.snapshots.overrides import add_override, check_override
@@ -36,6 +36,8 @@ def run_snapshot(
     if plain and overrides:
         raise UsageError("--plain has no kill switches, so --override does not go with it")
     url = _database(settings)
+    # Asked here too, because a run that fails over it would end with 1.
+    ObjectStorage().store(settings)
     for override in overrides:
         add_override(url, override)
         output.message(
