@@ -30,7 +30,21 @@ _PORT = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Command(click.Command):
+    """A command that keeps a log, once its arguments are read: `--help` leaves nothing behind."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        _log_to_data_folder()
+        return super().invoke(ctx)
+
+
+class _Group(click.Group):
+    command_class = _Command
+
+
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="outreach")
 def cli() -> None:
     r"""Outreach snapshots as one Dagster asset graph.
@@ -152,7 +166,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code instead of ending the process."""
     try:
-        _log_to_data_folder()
         return int(cli.main(args=arguments, prog_name="outreach", standalone_mode=False) or EXIT_OK)
     except click.ClickException as error:
         error.show()

@@ -382,3 +382,31 @@ heavy = ["dagster", "duckdb", "ibis", "pandas", "pyarrow", "matplotlib", "boto3"
          "psycopg2", "sqlalchemy"]
 print([name for name in heavy if name in sys.modules])
 """
+
+
+def test_help_is_worth_reading_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    product = Product(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", HELP],
+        cwd=tmp_path,
+        env=product.variables(OUTREACH_SETTINGS="nowhere.toml"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *pages, last = done.stdout.splitlines()
+    assert last == "[]"
+    text = "\n".join(pages)
+    for command in cli.cli.commands:
+        assert f"outreach {command}" in text
+    for word in (
+        "Exit codes",
+        "130 interrupted",
+        "outreach snapshot --state PA --override K1",
+        "--no-serve",
+        "K3",
+        "Legacy",
+    ):
+        assert word in text
+    assert list(tmp_path.iterdir()) == [], "help leaves nothing behind"
