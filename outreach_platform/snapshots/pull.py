@@ -19,6 +19,7 @@ from outreach_platform.foundation.postgres.scan import (
     source_snapshot,
 )
 from outreach_platform.foundation.postgres.url import DatabaseUrl
+from outreach_platform.foundation.rules import ERRORS, WARNINGS
 from outreach_platform.foundation.warehouse import (
     quote_identifier,
     quote_text,
@@ -27,6 +28,11 @@ from outreach_platform.foundation.warehouse import (
 from outreach_platform.records.columns import COMPANIES, PEOPLE, STATE_COLUMNS, Entity
 from outreach_platform.records.states import STATES, StateCensus
 from outreach_platform.snapshots.layout import ColumnRecord, PullRecord, StateFolder
+
+# What later steps add to the source's columns.
+_OUR_COLUMNS = frozenset(
+    {ERRORS, WARNINGS, "file_row_number", "snapshot_state", "snapshot_version"}
+)
 
 
 def pull(
@@ -131,8 +137,30 @@ def _columns(
             f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}, without which nothing can be "
             "judged; it has " + ", ".join(sorted(names))
         )
+    _refuse_unusable(sorted(names), f"{url.display}: {schema}.{entity.table}")
     known = {name: position for position, name in enumerate(entity.columns)}
     return sorted(found, key=lambda column: known.get(column.name, len(known)))
+
+
+def _refuse_unusable(names: Sequence[str], table: str) -> None:
+    """Refuse column names that our files cannot hold; DuckDB and its readers ignore case.
+
+    Raises:
+        SourceError: one of our own names, or two that differ in case only.
+    """
+    by_name: dict[str, list[str]] = {}
+    for name in names:
+        by_name.setdefault(name.lower(), []).append(name)
+    for lowered, same in by_name.items():
+        if lowered in _OUR_COLUMNS or len(same) > 1:
+            why = (
+                "a name that our files use" if len(same) == 1 else "names that differ in case only"
+            )
+            plural = "s" if len(same) > 1 else ""
+            raise SourceError(
+                f"{table} has the column{plural} {' and '.join(same)}, {why}; "
+                "rename it there, or read a view that does (schema_name in the settings)"
+            )
 
 
 def _census(
