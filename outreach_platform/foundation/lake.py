@@ -4,9 +4,11 @@ Everything is written under a temporary name in the folder where it will stand, 
 renamed. A reader sees the old file or the new one. Which files there are is not said here.
 """
 
+import errno
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +16,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from outreach_platform.foundation.errors import IntegrityError
+from outreach_platform.foundation.errors import IntegrityError, OutreachError
 
 PARTIAL = ".partial"
 _BLOCK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG, errno.ENOTDIR)
 
 
 class Record(BaseModel):
@@ -59,6 +63,10 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot; the rename stands all the same.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
 
@@ -70,21 +78,45 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn what the disk says of `target` and the files beside it into a sentence.
+
+    Raises:
+        OutreachError: the disk is full, or the folder refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        ours = error.filename is None or str(error.filename).startswith(str(target.parent))
+        if error.errno in _FULL:
+            reason = "the disk is full; free some space and run again, nothing was published"
+        elif error.errno in _REFUSED and ours:
+            reason = f"{error.strerror}; check who owns its folder and the disk's state, run again"
+        else:
+            raise
+        raise OutreachError(f"{target} cannot be written: {reason}") from None
+
+
+@contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; at the end it is flushed and takes its place.
 
     On an error the temporary file is removed and `target` stays as it was.
+
+    Raises:
+        OutreachError: the disk is full, or the folder refuses.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
-    try:
-        yield temporary
-        sync_file(temporary)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(target)
+        try:
+            yield temporary
+            sync_file(temporary)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(target.parent)
 
 
 @contextmanager
@@ -93,24 +125,29 @@ def new_folder(target: Path) -> Iterator[Path]:
 
     Raises:
         FileExistsError: `target` is there already.
+        OutreachError: the disk is full, or the folder refuses.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for path in temporary.rglob("*"):
-            if path.is_file():
-                sync_file(path)
-        sync_folder(temporary)
-        if target.exists():
-            raise FileExistsError(target)
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_folder(target.parent)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(target)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for path in temporary.rglob("*"):
+                (sync_folder if path.is_dir() else sync_file)(path)
+            sync_folder(temporary)
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, "it is there already", str(target))
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(target.parent)
+
+
+def _beside(target: Path) -> Path:
+    """A name that no other writer takes, be it a thread of this process."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}{PARTIAL}")
 
 
 def remove_partials(folder: Path) -> list[Path]:
@@ -135,8 +172,9 @@ def place(source: Path, target: Path, sha256: str) -> None:
     Does nothing when `target` already holds that content.
 
     Raises:
-        IntegrityError: `source` is not the file that `sha256` names, or another file stands at
-            `target`.
+        IntegrityError: `source` is gone or not the file that `sha256` names, or another file
+            stands at `target`.
+        OutreachError: the disk is full, or the folder refuses.
     """
     if target.exists():
         if sha256_of(target) != sha256:
@@ -145,8 +183,9 @@ def place(source: Path, target: Path, sha256: str) -> None:
                 "replaced; move it away to publish again"
             )
         return
+    if not source.is_file():
+        raise IntegrityError(f"{source} is gone; restore it, or run the state again")
     with replacing(target) as temporary:
-        temporary.unlink(missing_ok=True)
         try:
             os.link(source, temporary)
         except OSError:
@@ -159,7 +198,11 @@ def place(source: Path, target: Path, sha256: str) -> None:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record as JSON, atomically."""
+    """Write a record as JSON, atomically.
+
+    Raises:
+        OutreachError: the disk is full, or the folder refuses.
+    """
     with replacing(path) as temporary:
         temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -169,10 +212,16 @@ def read_record(path: Path, kind: type[RecordT]) -> RecordT:
 
     Raises:
         FileNotFoundError: it is not there.
-        IntegrityError: it is no such record, or one of another release.
+        IntegrityError: it cannot be read, is no such record, or one of another release.
     """
     try:
         return kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise IntegrityError(
+            f"{path} cannot be read: {error.strerror}; check who owns it and run again"
+        ) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
