@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from outreach_platform.foundation.errors import BusyError
+from outreach_platform.foundation.lake import writing
 
 
 class NamedLock:
-    """One exclusive lock on a file, held by one owner of this process.
+    """One exclusive lock on a file. Any thread may release it; another object has to wait for it.
 
     Args:
         path: the lock file; a `.holder.json` beside it names the holder for messages.
@@ -22,34 +24,42 @@ class NamedLock:
     """
 
     def __init__(self, path: Path, what: str) -> None:
-        self._lock = FileLock(str(path))
+        self._path = path
+        self._lock = FileLock(str(path), thread_local=False)
         self._holder = path.with_suffix(".holder.json")
         self._what = what
 
     def acquire(self, owner: str, wait_seconds: float) -> None:
-        """Take the lock, waiting up to `wait_seconds`.
+        """Take the lock, waiting up to `wait_seconds`; taking it while holding it does nothing.
 
         Raises:
             BusyError: it is still held; the message names by whom and since when.
+            OutreachError: the lock file cannot be opened or written.
         """
-        self._holder.parent.mkdir(parents=True, exist_ok=True)
+        if self._lock.is_locked:
+            return
+        with writing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._wait(wait_seconds)
+            self._name_holder(owner)
+
+    def _wait(self, seconds: float) -> None:
         try:
-            self._lock.acquire(timeout=wait_seconds, poll_interval=0.2)
+            self._lock.acquire(timeout=seconds, poll_interval=0.2)
         except Timeout:
             raise BusyError(
-                f"{self._what} is busy: {self._describe_holder()}; waited {wait_seconds:.0f} s, "
+                f"{self._what} is busy: {self._describe_holder()}; waited {seconds:.0f} s, "
                 "run again when that has ended"
             ) from None
-        self._holder.write_text(
-            json.dumps(
-                {
-                    "owner": owner,
-                    "pid": os.getpid(),
-                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                }
-            ),
-            encoding="utf-8",
-        )
+
+    def _name_holder(self, owner: str) -> None:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = json.dumps({"owner": owner, "pid": os.getpid(), "since": since})
+        try:
+            self._holder.write_text(holder, encoding="utf-8")
+        except BaseException:
+            self._lock.release()
+            raise
 
     def release(self) -> None:
         """Let go; does nothing when it is not held."""
@@ -60,8 +70,10 @@ class NamedLock:
     def _describe_holder(self) -> str:
         try:
             holder = json.loads(self._holder.read_text(encoding="utf-8"))
+            if not psutil.pid_exists(holder["pid"]):
+                return "another process holds it"  # the note is of an earlier one, killed
             return f"{holder['owner']} (process {holder['pid']}) holds it since {holder['since']}"
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return "another process holds it"
 
 
