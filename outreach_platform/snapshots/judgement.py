@@ -101,7 +101,7 @@ def require_pass(folder: StateFolder, version: str) -> GateRecord:
     """The stored verdict, if it is an explicit pass for the files as they are now.
 
     Raises:
-        StoppedError: there is no verdict, it does not pass, or it speaks of other files.
+        StoppedError: there is no verdict, it does not pass, or it speaks of something else.
     """
     name = f"{folder.state} {version}"
     try:
@@ -111,6 +111,11 @@ def require_pass(folder: StateFolder, version: str) -> GateRecord:
             f"{name} has not been judged, so nothing is published: run its checks, or "
             f"`outreach snapshot --state {folder.state}`"
         ) from None
+    if (gates.state, gates.version) != (folder.state, version):
+        raise StoppedError(
+            f"{folder.verdict(version)} speaks of {gates.state} {gates.version}, so nothing is "
+            "published: run the checks again"
+        )
     if not gates.passed:
         raise StoppedError(stop_message(gates))
     split = read_record(folder.split_record(version), SplitRecord)

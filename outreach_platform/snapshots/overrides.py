@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime
 
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
-from outreach_platform.foundation.errors import UsageError
+from outreach_platform.foundation.errors import SourceError, UsageError
 from outreach_platform.foundation.postgres.connection import connect
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.snapshots.gates import OVERRIDABLE, Override
@@ -20,6 +21,7 @@ CREATE TABLE shq.kill_switch_overrides (
     created_at timestamptz NOT NULL DEFAULT now()
 )
 """
+_COLUMNS = ("id", "state", "kill_switch", "valid_until", "reason", "created_by")
 
 
 def check_override(override: Override, today: date | None = None) -> None:
@@ -70,8 +72,7 @@ def add_override(url: DatabaseUrl, override: Override) -> Override:
 def active_overrides(url: DatabaseUrl, state: str, today: date) -> list[Override]:
     """The state's overrides that hold on `today`; none where the table was never made."""
     with connect(url, readonly=True) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('shq.kill_switch_overrides') IS NOT NULL")
-        if not (cursor.fetchone() or (False,))[0]:
+        if not _table_stands(cursor):
             return []
         cursor.execute(
             "SELECT id, state, kill_switch, valid_until, reason, created_by "
@@ -86,14 +87,32 @@ def active_overrides(url: DatabaseUrl, state: str, today: date) -> list[Override
 
 def _ensure_table(connection: Connection) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('shq.kill_switch_overrides') IS NOT NULL")
-        if (cursor.fetchone() or (False,))[0]:
+        if _table_stands(cursor):
             return
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('shq.kill_switch_overrides'))")
-        cursor.execute("SELECT to_regclass('shq.kill_switch_overrides') IS NOT NULL")
-        if (cursor.fetchone() or (False,))[0]:
+        if _table_stands(cursor):
             return
         cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'shq'")
         if cursor.fetchone() is None:
             cursor.execute("CREATE SCHEMA shq")
         cursor.execute(_DDL)
+
+
+def _table_stands(cursor: Cursor) -> bool:
+    """Whether the table is there.
+
+    Raises:
+        SourceError: a table of another shape is.
+    """
+    cursor.execute(
+        "SELECT column_name::text FROM information_schema.columns "
+        "WHERE table_schema = 'shq' AND table_name = 'kill_switch_overrides'"
+    )
+    found = {name for (name,) in cursor.fetchall()}
+    missing = [name for name in _COLUMNS if name not in found]
+    if found and missing:
+        raise SourceError(
+            f"shq.kill_switch_overrides exists with another shape: it lacks {', '.join(missing)}; "
+            "rename that table or alter it"
+        )
+    return bool(found)
