@@ -105,8 +105,8 @@ def _table_stands(cursor: Cursor) -> bool:
         SourceError: a table of another shape is.
     """
     cursor.execute(
-        "SELECT column_name::text FROM information_schema.columns "
-        "WHERE table_schema = 'shq' AND table_name = 'kill_switch_overrides'"
+        "SELECT attname::text FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped "
+        "AND attrelid = to_regclass('shq.kill_switch_overrides')"
     )
     found = {name for (name,) in cursor.fetchall()}
     missing = [name for name in _COLUMNS if name not in found]

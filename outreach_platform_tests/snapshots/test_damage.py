@@ -1,11 +1,16 @@
 """Records and files that somebody damaged: clear words, and nobody else is harmed."""
 
 import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.foundation.errors import (
     IntegrityError,
     OutreachError,
@@ -19,6 +24,7 @@ from outreach_platform.snapshots.layout import TABLES
 from outreach_platform.snapshots.records import baseline_of, unreadable
 from outreach_platform.snapshots.workbench import rebuild, workbench_path
 from outreach_platform_tests.support.masters import create_masters
+from outreach_platform_tests.support.postgres import drop_database, fresh_database
 from outreach_platform_tests.support.snapshot_runs import (
     START,
     Published,
@@ -31,19 +37,43 @@ from outreach_platform_tests.support.snapshot_runs import (
 )
 
 
-@pytest.fixture
-def source(neon_url: DatabaseUrl) -> DatabaseUrl:
-    """A database whose West Virginia and Ohio pass every switch."""
-    create_masters(neon_url)
-    fill(neon_url)
-    fill(neon_url, state="OH")
-    return neon_url
+@dataclass(frozen=True)
+class Prepared:
+    """A database and a data folder in which West Virginia was published twice; made once."""
+
+    database: str
+    data_dir: Path
+    versions: list[Published]
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    pg_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prepared]:
+    name, data_dir = "prepared_for_damage", tmp_path_factory.mktemp("prepared")
+    url = fresh_database(pg_server, name)
+    create_masters(url)
+    fill(url)
+    fill(url, state="OH")
+    runs = [new_run(url, data_dir, run_id=f"run-{n}", at=later(60 * n)) for n in range(2)]
+    yield Prepared(name, data_dir, [whole(run) for run in runs])
+    drop_database(pg_server, name)
 
 
 @pytest.fixture
-def two(source: DatabaseUrl, tmp_path: Path) -> list[Published]:
-    """Two published versions of West Virginia."""
-    return [whole(new_run(source, tmp_path, run_id=f"run-{n}", at=later(60 * n))) for n in range(2)]
+def source(pg_server: EmbeddedServer, prepared: Prepared) -> Iterator[DatabaseUrl]:
+    """A copy of the database: West Virginia and Ohio pass every switch."""
+    name = f"damage_{uuid.uuid4().hex[:12]}"
+    yield fresh_database(pg_server, name, prepared.database)
+    drop_database(pg_server, name)
+
+
+@pytest.fixture
+def two(prepared: Prepared, tmp_path: Path) -> list[Published]:
+    """Two published versions of West Virginia in the test's own data folder."""
+    shutil.copytree(prepared.data_dir, tmp_path, dirs_exist_ok=True)
+    rebuild(tmp_path, "test")
+    return prepared.versions
 
 
 def snapshots(data_dir: Path) -> list[tuple]:
