@@ -6,15 +6,21 @@ is refused instead of half used.
 """
 
 import json
+import logging
+import math
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from outreach_platform.foundation.errors import SourceError, SourceUnavailableError
+from outreach_platform.foundation.errors import (
+    IntegrityError,
+    SourceError,
+    SourceUnavailableError,
+)
 from outreach_platform.foundation.lake import Record, read_record, write_record
 from outreach_platform.foundation.postgres.connection import connect
 from outreach_platform.foundation.postgres.url import DatabaseUrl
@@ -23,11 +29,21 @@ from outreach_platform.foundation.postgres.url import DatabaseUrl
 # make it at once collide; hence the look first and the transaction-scoped lock.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('shq.audit_log'))"
 _COLUMNS = {
+    "id": ("integer", "bigint"),
     "event_type": ("character varying", "text"),
     "event_source": ("character varying", "text"),
     "details": ("jsonb", "json"),
     "created_at": ("timestamp with time zone", "timestamp without time zone"),
 }
+# What PostgreSQL calls its own; information_schema shows a table only to those with a right to it.
+_SHAPE = """
+SELECT a.attname::text, format_type(a.atttypid, NULL),
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'shq' AND c.relname = 'audit_log' AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_DAMAGED = ".damaged"
 _DDL = """
 CREATE TABLE shq.audit_log (
     id serial PRIMARY KEY,
@@ -37,6 +53,8 @@ CREATE TABLE shq.audit_log (
     created_at timestamptz DEFAULT now()
 )
 """
+
+_logger = logging.getLogger(__name__)
 
 
 class AuditEvent(Record):
@@ -85,20 +103,37 @@ def write_or_spool(url: DatabaseUrl, event: AuditEvent, folder: Path) -> int | N
 
 
 def spool(event: AuditEvent, folder: Path) -> None:
-    """Keep a row for `flush_spool`."""
-    write_record(folder / f"{os.getpid()}-{uuid.uuid4().hex}.json", event)
+    """Keep a row for `flush_spool`.
+
+    Raises:
+        OutreachError: the disk is full, or the folder refuses.
+    """
+    kept = event.model_copy(update={"details": _storable(event.details)})
+    write_record(folder / f"{os.getpid()}-{uuid.uuid4().hex}.json", kept)
 
 
 def flush_spool(url: DatabaseUrl, folder: Path) -> int:
-    """Write every spooled row; returns how many. Those still refused stay where they are."""
+    """Write every spooled row; returns how many.
+
+    A row that is refused stays and is tried again next time; a damaged file is put aside under
+    another name. Neither keeps the others waiting. Several processes may do this at once.
+    """
     written = 0
     for path in sorted(folder.glob("*.json")):
-        event = read_record(path, AuditEvent)
         try:
-            write_event(url, event)
+            write_event(url, read_record(path, AuditEvent))
+        except FileNotFoundError:
+            continue  # another process was faster
+        except IntegrityError as error:
+            _logger.warning("an audit row is lost: %s", error)
+            path.replace(path.with_name(path.name + _DAMAGED))
+            continue
         except SourceUnavailableError:
             return written
-        path.unlink()
+        except SourceError as error:
+            _logger.warning("the audit row %s waits: %s", path, error)
+            continue
+        path.unlink(missing_ok=True)
         written += 1
     return written
 
@@ -109,57 +144,78 @@ def ensure_table(connection: Connection) -> None:
     Raises:
         SourceError: a table of another shape stands there, or the user may not make one.
     """
-    columns = _existing_columns(connection)
-    if not columns:
+    shape = _existing_shape(connection)
+    if not shape:
         with connection.cursor() as cursor:
             cursor.execute(_LOCK)
-            columns = _existing_columns(connection)
-            if not columns:
+            shape = _existing_shape(connection)
+            if not shape:
                 cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'shq'")
                 if cursor.fetchone() is None:
                     cursor.execute("CREATE SCHEMA shq")
                 cursor.execute(_DDL)
                 return
-    wrong = [name for name, types in _COLUMNS.items() if columns.get(name) not in types]
+    wrong = [
+        f"{name} should be {types[0]}"
+        for name, types in _COLUMNS.items()
+        if name not in shape or shape[name][0] not in types
+    ]
+    # event_type and the like are given with each row; what else must be filled, nobody fills.
+    given = ("event_type", "event_source", "details")
+    wrong += [
+        f"{name} has no default"
+        for name, (_, needed) in shape.items()
+        if needed and name not in given
+    ]
     if wrong:
         raise SourceError(
-            f"shq.audit_log exists with another shape: {', '.join(wrong)} should be "
-            f"{', '.join(_COLUMNS[name][0] for name in wrong)}; rename that table or alter it"
+            f"shq.audit_log exists with another shape: {', '.join(wrong)}; rename that table or "
+            "alter it"
         )
 
 
-def _existing_columns(connection: Connection) -> dict[str, str]:
+def _existing_shape(connection: Connection) -> dict[str, tuple[str, bool]]:
+    """Columns of the table: type, and whether each insert has to give a value."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT column_name::text, data_type::text FROM information_schema.columns "
-            "WHERE table_schema = 'shq' AND table_name = 'audit_log'"
-        )
-        return dict(cursor.fetchall())
+        cursor.execute(_SHAPE)
+        return {name: (type_name, needed) for name, type_name, needed in cursor.fetchall()}
 
 
 def _insert_once(connection: Connection, event: AuditEvent) -> int | None:
-    named = {key: _as_text(event.details.get(key)) for key in event.identity}
-    same = "".join(" AND details->>%s IS NOT DISTINCT FROM %s" for _ in named)
+    details = _storable(event.details)
+    named = [(key, json.dumps(details.get(key))) for key in event.identity]
     with connection.cursor() as cursor:
         if named:
+            # Two processes may bring the same row at once: one waits for the other's commit.
+            name = json.dumps([event.event_type, event.event_source, named])
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+            same = " AND coalesce(details::jsonb -> %s, 'null') = %s::jsonb" * len(named)
             cursor.execute(
-                "SELECT id FROM shq.audit_log WHERE event_type = %s AND event_source = %s" + same,
-                [event.event_type, event.event_source, *_flat(named)],
+                "SELECT id FROM shq.audit_log WHERE event_type = %s AND event_source = %s"
+                f"{same} ORDER BY id LIMIT 1",
+                [event.event_type, event.event_source, *(part for pair in named for part in pair)],
             )
             if row := cursor.fetchone():
                 return row[0]
         cursor.execute(
             "INSERT INTO shq.audit_log (event_type, event_source, details) VALUES (%s, %s, %s) "
             "RETURNING id",
-            [event.event_type, event.event_source, json.dumps(event.details, default=str)],
+            [event.event_type, event.event_source, json.dumps(details)],
         )
         row = cursor.fetchone()
         return row[0] if row else None
 
 
-def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
-
-
-def _flat(pairs: Mapping[str, str | None]) -> list[str | None]:
-    return [part for pair in pairs.items() for part in pair]
+def _storable(value: Any) -> Any:
+    """The value as jsonb takes it: no NaN, no NUL, no lone surrogate."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _storable(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray):
+        return [_storable(inner) for inner in value]
+    return _storable(str(value))
