@@ -2,6 +2,7 @@
 
 import logging
 import logging.handlers
+from contextlib import suppress
 from pathlib import Path
 
 from outreach_platform.foundation.redaction import RedactingFilter
@@ -22,16 +23,16 @@ class _RotatedAtStart(logging.handlers.WatchedFileHandler):
 
 
 def _rotate(path: Path) -> None:
-    try:
+    # Another process may rotate at the same moment and be faster with any of the files.
+    with suppress(FileNotFoundError):
         if path.stat().st_size < _BYTES:
             return
-    except FileNotFoundError:
-        return
-    for number in range(_KEPT - 1, 0, -1):
-        older = path.with_name(f"{path.name}.{number}")
-        if older.exists():
-            older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    path.replace(path.with_name(f"{path.name}.1"))
+        for number in range(_KEPT - 1, 0, -1):
+            with suppress(FileNotFoundError):
+                path.with_name(f"{path.name}.{number}").replace(
+                    path.with_name(f"{path.name}.{number + 1}")
+                )
+        path.replace(path.with_name(f"{path.name}.1"))
 
 
 def log_to_file(folder: Path, level: str = "INFO", name: str = "outreach") -> Path:

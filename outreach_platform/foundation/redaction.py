@@ -8,9 +8,14 @@ from urllib.parse import quote
 MASK = "***"
 # Too short a value would blank ordinary words wherever they stand.
 _SHORTEST_SECRET = 4
-_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.I)
+_URL_PASSWORD = re.compile(
+    r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s\"'<>]+(?=@)", re.IGNORECASE
+)
+# password=…, NEON_PASSWORD=…, 'password': '…' of a dictionary.
 _CONNINFO_PASSWORD = re.compile(
-    r"(?P<head>\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE
+    r"""(?P<head>\w*password["']?\s*(?:=|(?<=["']):)\s*)"""
+    r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)""",
+    re.IGNORECASE,
 )
 _EMAIL = re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;]+")
 
@@ -42,10 +47,11 @@ def mask_email(value: str | None) -> str | None:
     """`ann.lee@example.org` becomes `a***@e***.org`; text that is no e-mail becomes `***`."""
     if value is None or not value.strip():
         return value
-    local, at, domain = value.strip().partition("@")
-    if not (local and at and "." in domain):
-        return MASK
-    return f"{local[0]}{MASK}@{domain[0]}{MASK}.{domain.rsplit('.', 1)[1]}"
+    local, _, domain = value.strip().partition("@")
+    head, _, ending = domain.rpartition(".")
+    if not (local and head and ending.isalpha()):
+        return MASK  # what follows the last dot of anything else may be private as well
+    return f"{local[0]}{MASK}@{domain[0]}{MASK}.{ending}"
 
 
 def mask_phone(value: str | None) -> str | None:
@@ -66,8 +72,14 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; never drops it."""
-        record.msg = redact(record.getMessage())
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            message = f"{record.msg} {record.args}"  # a call with the wrong arguments
+        record.msg = redact(message)
         record.args = None
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
