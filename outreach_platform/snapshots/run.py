@@ -24,7 +24,7 @@ from outreach_platform.foundation.errors import (
     UsageError,
 )
 from outreach_platform.foundation.lake import read_record, write_record
-from outreach_platform.foundation.locks import NamedLock, locked
+from outreach_platform.foundation.locks import NamedLock
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.foundation.warehouse import bulk_engine
@@ -39,7 +39,6 @@ from outreach_platform.snapshots.pull import pull
 from outreach_platform.snapshots.records import EMBEDDED, Manifest, ObjectRecord, Receipt
 from outreach_platform.snapshots.split import split, verify
 
-_SPOOL_WAIT_SECONDS = 60
 _logger = logging.getLogger(__name__)
 
 
@@ -161,11 +160,8 @@ class SnapshotRun:
 
         Call it under the state's lock.
         """
-        # The spool is everybody's: two states that flush it at once would trip over each other.
-        lock = self.settings.data_dir / "locks" / "audit_spool.lock"
-        with locked(lock, "the audit spool", self.run_id, _SPOOL_WAIT_SECONDS):
-            flush_spool(self.url, self._spool)
         done = [f"removed {path.name}" for path in sweep(self.folder)]
+        flush_spool(self.url, self._spool)
         published = set(self.folder.published_versions())
         for version in self.folder.exported_versions():
             if version not in published:

@@ -93,7 +93,7 @@ def swap(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": "1"}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b'{"version": "1"}', b"\xff\xfe"])
 @pytest.mark.parametrize("what", ["manifest", "receipt"])
 def test_a_damaged_record_of_one_version_leaves_all_others_working(
     source: DatabaseUrl, tmp_path: Path, two: list[Published], what: str, content: bytes

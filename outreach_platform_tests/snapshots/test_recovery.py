@@ -1,9 +1,12 @@
 """What an interrupted run leaves, and what the next run of the state makes of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from outreach_platform.foundation import audit
 from outreach_platform.foundation.errors import (
     IntegrityError,
     SourceError,
@@ -17,6 +20,7 @@ from outreach_platform.snapshots import auditing
 from outreach_platform.snapshots.gates import Override
 from outreach_platform.snapshots.layout import TABLES, Outcome
 from outreach_platform.snapshots.overrides import add_override
+from outreach_platform.snapshots.workbench import workbench_path
 from outreach_platform_tests.support.masters import create_masters
 from outreach_platform_tests.support.postgres import execute
 from outreach_platform_tests.support.snapshot_runs import (
@@ -285,3 +289,37 @@ def test_a_published_version_is_never_withdrawn(source: DatabaseUrl, tmp_path: P
     with pytest.raises(IntegrityError, match="is published and stays"):
         withdraw(run.folder, done.version)
     assert run.folder.export(done.version, "people_bad").exists()
+
+
+def test_a_damaged_spooled_row_is_said_and_stops_nobody(
+    source: DatabaseUrl, tmp_path: Path
+) -> None:
+    spool = auditing.spool_folder(tmp_path)
+    spool.mkdir(parents=True)
+    (spool / "0.json").write_text("{")
+    whole(new_run(source, tmp_path, at=START))
+    assert [path.read_text() for path in spool.iterdir()] == ["{"]
+
+
+def test_states_side_by_side_have_ids_of_their_own_and_write_spooled_rows_once(
+    source: DatabaseUrl, tmp_path: Path
+) -> None:
+    states = ["WV", "OH", "PA"]
+    for state in states[1:]:
+        fill(source, state=state)
+    spool = auditing.spool_folder(tmp_path)
+    for number in range(30):
+        event = auditing.failed_event(
+            new_run(source, tmp_path).folder, None, f"away-{number}", "the database was away"
+        )
+        audit.spool(event, spool)
+    with ThreadPoolExecutor(3) as pool:
+        runs = [new_run(source, tmp_path, state, run_id=state, at=START) for state in states]
+        done = list(pool.map(whole, runs))
+    assert sorted(d.manifest.snapshot_id for d in done) == [1, 2, 3]
+    assert list(spool.iterdir()) == []
+    rows = [d["run_id"] for _, _, d in audit_rows(source)]
+    assert sorted(rows) == sorted([*states, *(f"away-{n}" for n in range(30))])
+    with duckdb.connect(str(workbench_path(tmp_path)), read_only=True) as connection:
+        found = connection.execute("SELECT state FROM snapshots").fetchall()
+    assert {row[0] for row in found} == set(states)
