@@ -250,6 +250,7 @@ def test_one_failed_beats_three_stopped_and_a_busy_state_says_who_holds_it(
     assert (failed["kill_switch_status"], failed["run_id"]) == ("FAILED", done.rows[0]["run_id"])
 
 
+@pytest.mark.slow
 def test_an_override_lets_the_state_pass_and_k3_does_not(inside: Inside, url: DatabaseUrl) -> None:
     done = inside("snapshot", "--state", "PA", *OVERRIDE, today().isoformat(), "--json")
     assert (done.code, done.row["status"], done.row["kill_switches"]) == (0, "published", "OK")
@@ -267,6 +268,7 @@ def test_an_override_lets_the_state_pass_and_k3_does_not(inside: Inside, url: Da
     assert inside("snapshot", "--state", "PA", "--json").code == 3
 
 
+@pytest.mark.slow  # needs the run of all states
 def test_status_before_and_after(inside: Inside, tmp_path: Path) -> None:
     nothing = inside("status", "--json", OUTREACH_DATA_DIR=str(tmp_path / "new"))
     assert nothing.code == 0
@@ -298,6 +300,19 @@ def test_plain_writes_the_old_files_without_kill_switches(inside: Inside, url: D
     assert not inside.product.folder("MD").published_versions()
 
 
+@pytest.mark.slow
+def test_the_demo_refuses_a_folder_with_real_snapshots(inside: Inside) -> None:
+    """It would mix sample data into them, and K2 would compare the two."""
+    before = inside.product.folder("WV").versions()
+    assert before
+    done = inside("demo", "--no-serve", "--json", OUTREACH_EMBEDDED_ONLY="")
+    assert (done.code, done.out) == (2, "")
+    assert "/commands: the demo would mix sample data into them" in done.err
+    assert "set OUTREACH_DATA_DIR to another folder" in done.err
+    assert inside.product.folder("WV").versions() == before
+    assert not (inside.product.data / "embedded").exists()
+
+
 @pytest.fixture
 def bare(pg_server: EmbeddedServer, tmp_path: Path) -> Iterator[tuple[DatabaseUrl, Product]]:
     url = fresh_database(pg_server, "bare")
@@ -305,6 +320,7 @@ def bare(pg_server: EmbeddedServer, tmp_path: Path) -> Iterator[tuple[DatabaseUr
     drop_database(pg_server, "bare")
 
 
+@pytest.mark.slow
 def test_a_missing_table_column_or_audit_table_of_another_shape(
     bare: tuple[DatabaseUrl, Product], capsys: pytest.CaptureFixture[str]
 ) -> None:

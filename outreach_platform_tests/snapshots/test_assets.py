@@ -212,6 +212,7 @@ def test_data_versions_follow_the_content(
     assert before["parquet_exports"] != after["parquet_exports"]
 
 
+@pytest.mark.slow
 def test_a_past_day_is_rebuilt_from_stored_rows_and_refused_without(
     whole: dg.ExecuteInProcessResult,
     instance: dg.DagsterInstance,

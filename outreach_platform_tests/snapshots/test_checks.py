@@ -3,7 +3,6 @@
 One database and one data folder for all of it; each state stands for one situation.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -67,6 +66,8 @@ class House:
 def house(pg_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     url = fresh_database(pg_server, "checks")
     create_masters(url, primary_keys=False)
+    fill_state(url, "PA", good=16, bad=4)
+    fill_state(url, "MD")
     product = Product(tmp_path_factory.mktemp("checks"), {"NEON_DATABASE_URL": url_text(url)})
     with product.here() as instance:
         yield House(product, url, instance)
@@ -108,7 +109,6 @@ def assert_stopped(
 
 
 def test_k1_stops_the_run_and_nothing_goes_round_it(house: House) -> None:
-    fill_state(house.url, "PA", good=16, bad=4)
     result = house.run("PA")
     assert_stopped(house, result, "PA", "K1", "k1_bad_ratio")
     assert published_nowhere(house.product, "PA")
@@ -184,7 +184,6 @@ def test_way_3_a_check_without_a_result_of_ours(
 
 
 def test_way_3_a_check_that_errs(house: House) -> None:
-    fill_state(house.url, "MD")
     execute(
         house.url,
         "CREATE SCHEMA IF NOT EXISTS shq; CREATE TABLE shq.kill_switch_overrides (other int)",
@@ -195,7 +194,7 @@ def test_way_3_a_check_that_errs(house: House) -> None:
         execute(house.url, "DROP TABLE shq.kill_switch_overrides")
     assert not result.success
     assert materialized(result) == SPLIT
-    assert "column" in failures(result)
+    assert "shq.kill_switch_overrides" in failures(result)
     assert published_nowhere(house.product, "MD")
     (row,) = audit_rows(house.url, "MD")
     assert row["kill_switch_status"] == "FAILED"
@@ -210,6 +209,7 @@ def snapshot_job_again() -> dg.JobDefinition:
     return defs.resolve_job_def("snapshot_job")
 
 
+@pytest.mark.slow
 def test_way_4_re_execution_from_failure(house: House) -> None:
     first = house.run("PA")
     with dg.execute_job(
@@ -254,6 +254,7 @@ def test_way_4_one_run_for_a_range_of_partitions(house: House, names: list[str],
     assert published_nowhere(house.product, "PA")
 
 
+@pytest.mark.slow
 def test_k2_stops_a_jump_and_what_stood_before_stays(house: House) -> None:
     fill_state(house.url, "VA", good=60)
     assert house.run("VA").success
@@ -271,6 +272,7 @@ def test_k2_stops_a_jump_and_what_stood_before_stays(house: House) -> None:
     assert event.metadata["limit"].value == 0.3
 
 
+@pytest.mark.slow
 def test_k3_stops_null_and_doubled_ids_and_no_override_helps(house: House) -> None:
     here = {"address_state": "DE", "state_abbrev": "DE"}
     fill_state(house.url, "DE", good=3)
@@ -321,6 +323,7 @@ def test_a_tick_of_another_day_asks_for_nothing(house: House, days: int) -> None
     assert "is not today" in str(answer.skip_message)
 
 
+@pytest.mark.slow
 def test_the_schedule_asks_for_each_state_and_an_override_lets_one_pass_until_its_date(
     house: House,
 ) -> None:
@@ -369,6 +372,18 @@ def test_the_schedule_asks_for_each_state_and_an_override_lets_one_pass_until_it
     assert house.verdict("OH").status == "K1_TRIGGERED"
 
 
+def test_no_rows_warn_loudly_and_stop_nothing(house: House) -> None:
+    execute(house.url, "DELETE FROM marketing.company_master WHERE state_abbrev = 'MD'")
+    result = house.run("MD")
+    assert result.success
+    (event,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "rows_found"]
+    assert not event.passed
+    assert event.severity is dg.AssetCheckSeverity.WARN
+    assert "0 companies found for Maryland" in str(event.description)
+    assert "'PA' 20" in str(event.description)
+    assert "MD: 0 companies found" in log_of(house.instance, result.run_id)
+
+
 def test_evaluations_are_kept_by_partition(house: House) -> None:
     """One state's evaluation does not stand for another's."""
     key = dg.AssetCheckKey(asset("companies_bad"), "k1_bad_ratio")
@@ -383,20 +398,7 @@ def test_evaluations_are_kept_by_partition(house: House) -> None:
             continue  # Dagster stores none for a run over a range, even of one partition
         newest[partition] = record.status.value
     day = today().isoformat()
-    assert newest[f"{day}|WV"] == "SUCCEEDED"
-    assert newest[f"{day}|OH"] == newest[f"{day}|PA"] == "FAILED"
-
-
-def test_no_rows_warn_loudly_and_stop_nothing(house: House) -> None:
-    execute(house.url, "DELETE FROM marketing.company_master WHERE state_abbrev = 'MD'")
-    result = house.run("MD")
-    assert result.success
-    (event,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "rows_found"]
-    assert not event.passed
-    assert event.severity is dg.AssetCheckSeverity.WARN
-    assert "0 companies found for Maryland" in str(event.description)
-    assert "'VA' 90" in str(event.description)
-    assert "MD: 0 companies found" in log_of(house.instance, result.run_id)
+    assert (newest[f"{day}|MD"], newest[f"{day}|PA"]) == ("SUCCEEDED", "FAILED")
 
 
 def test_every_blocking_check_is_partitioned_like_its_asset() -> None:
@@ -405,6 +407,7 @@ def test_every_blocking_check_is_partitioned_like_its_asset() -> None:
             assert spec.partitions_def == date_and_state, spec.name
 
 
+@pytest.mark.slow
 def test_a_changed_column_warns_and_one_of_another_type_stops(
     pg_server: EmbeddedServer, tmp_path: Path
 ) -> None:
