@@ -21,7 +21,6 @@ import pytest
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.instance import open_instance
 from outreach_platform.partitions import partition_key
-from outreach_platform.settings import Settings
 from outreach_platform.snapshots.layout import StateFolder
 from outreach_platform_tests.support.masters import (
     COMPANIES,
@@ -239,10 +238,3 @@ def find_bytes(folder: Path, canary: str) -> list[str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink() and sought in path.read_bytes()
     ]
-
-
-def settings_of(product: Product) -> Settings:
-    """The settings of a product whose environment is set here; see `Product.here`."""
-    from outreach_platform.settings import load_settings
-
-    return load_settings()
