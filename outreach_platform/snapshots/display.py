@@ -15,6 +15,7 @@ from outreach_platform.snapshots.layout import SplitRecord
 
 _SHOWN_ROWS = 5
 _SHOWN_SNAPSHOTS = 20
+_FEWEST_SLOTS = 6
 # Names are left out altogether: an id leads to the row for whoever may see it.
 _SHOWN_COLUMNS = {
     "companies": ("company_unique_id", "company_name", "website_url", ERRORS),
@@ -102,7 +103,7 @@ def history_picture(state: str, rows: Sequence[HistoryRow]) -> str:
     """Good and bad over the last snapshots as an inline PNG in Markdown."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3), dpi=90, layout="constrained")
+    figure = Figure(figsize=(9, 3), dpi=90, layout="constrained")
     labels = [f"{v[4:6]}-{v[6:8]}\n{v[8:10]}:{v[10:12]}" for v, *_ in rows]
     for position, (name, good, bad) in enumerate(
         (
@@ -112,13 +113,16 @@ def history_picture(state: str, rows: Sequence[HistoryRow]) -> str:
         start=1,
     ):
         axes = figure.add_subplot(1, 2, position)
-        axes.bar(range(len(rows)), good, color="#2f7d5b", label="good")
-        axes.bar(range(len(rows)), bad, bottom=good, color="#c9553d", label="bad")
+        axes.bar(range(len(rows)), good, width=0.7, color="#2f7d5b", label="good")
+        axes.bar(range(len(rows)), bad, width=0.7, bottom=good, color="#c9553d", label="bad")
         axes.set_xticks(range(len(rows)), labels, fontsize=6)
-        axes.set_title(f"{state}: {name}", fontsize=9)
+        # Room for a few more, so that the first snapshots are bars and not walls.
+        axes.set_xlim(-0.6, max(len(rows), _FEWEST_SLOTS) - 0.4)
+        axes.set_title(f"{state}: {name}", fontsize=9, loc="left")
         axes.tick_params(axis="y", labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(fontsize=7, frameon=False)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper right", ncols=2, fontsize=7, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     encoded = base64.b64encode(buffer.getvalue()).decode()
