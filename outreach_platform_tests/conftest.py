@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from outreach_platform.embedded.server import EmbeddedServer
+from outreach_platform.foundation import redaction
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform_tests.support.postgres import (
     drop_database,
@@ -14,6 +15,14 @@ from outreach_platform_tests.support.postgres import (
     start_server,
     stop_server,
 )
+
+
+@pytest.fixture(autouse=True)
+def forget_secrets() -> Iterator[None]:
+    """A secret that one test registered is an ordinary word in the next one's messages."""
+    known = set(redaction._secrets)
+    yield
+    redaction._secrets.intersection_update(known)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,9 @@ from outreach_platform_tests.support.postgres import (
     fresh_database,
 )
 
+# Whole runs, one after the other: together too long for the fast part.
+pytestmark = pytest.mark.slow
+
 SCALE = 0.1
 NOW = datetime(2026, 5, 4, 17, 30, tzinfo=UTC)
 Urls = tuple[DatabaseUrl, DatabaseUrl, DatabaseUrl]

@@ -24,6 +24,9 @@ from outreach_platform.operations.instance import open_instance
 from outreach_platform.operations.processes import is_running, process_started
 from outreach_platform_tests.operations import tiny
 
+# Whole runs, one after the other: together too long for the fast part.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 JOB = tiny.defs.resolve_job_def("sleeping")
 

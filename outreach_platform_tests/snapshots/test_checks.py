@@ -388,17 +388,19 @@ def test_evaluations_are_kept_by_partition(house: House) -> None:
     """One state's evaluation does not stand for another's."""
     key = dg.AssetCheckKey(asset("companies_bad"), "k1_bad_ratio")
     history = house.instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
-    newest: dict[str, str] = {}
-    for record in reversed(history):
+    seen: set[tuple[str, str]] = set()
+    for record in history:
         event = record.event.dagster_event if record.event else None
         if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             continue
         partition = event.asset_check_evaluation_data.partition
         if partition is None:
             continue  # Dagster stores none for a run over a range, even of one partition
-        newest[partition] = record.status.value
+        seen.add((partition, record.status.value))
     day = today().isoformat()
-    assert (newest[f"{day}|MD"], newest[f"{day}|PA"]) == ("SUCCEEDED", "FAILED")
+    # Other tests of this file ran them: Maryland always passes, Pennsylvania is dirty.
+    assert {(f"{day}|MD", "SUCCEEDED"), (f"{day}|PA", "FAILED")} <= seen
+    assert (f"{day}|MD", "FAILED") not in seen
 
 
 def test_every_blocking_check_is_partitioned_like_its_asset() -> None:

@@ -36,6 +36,9 @@ from outreach_platform_tests.support.snapshot_runs import (
     whole,
 )
 
+# Whole runs, one after the other: together too long for the fast part.
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Prepared:

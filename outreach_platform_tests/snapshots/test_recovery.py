@@ -35,6 +35,9 @@ from outreach_platform_tests.support.snapshot_runs import (
     whole,
 )
 
+# Whole runs, one after the other: together too long for the fast part.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def source(neon_url: DatabaseUrl) -> DatabaseUrl:

@@ -39,6 +39,9 @@ from outreach_platform_tests.support.snapshot_runs import (
     whole,
 )
 
+# Whole runs, one after the other: together too long for the fast part.
+pytestmark = pytest.mark.slow
+
 TODAY = START.date()
 # Every key that the facts list for details, ours among them.
 LISTED = {

@@ -30,6 +30,9 @@ from outreach_platform_tests.support.snapshot_runs import (
     whole,
 )
 
+# Whole runs, one after the other: together too long for the fast part.
+pytestmark = pytest.mark.slow
+
 BUCKET = "svg-enrichment"
 LATE = "20990101000000"
 

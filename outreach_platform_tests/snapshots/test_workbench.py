@@ -31,6 +31,9 @@ from outreach_platform_tests.support.snapshot_runs import (
     whole,
 )
 
+# Whole runs, one after the other: together too long for the fast part.
+pytestmark = pytest.mark.slow
+
 ERRORS = "SELECT validation_errors, COUNT(*) FROM companies_bad GROUP BY 1"
 LATEST_TWO = """
 SELECT state, snapshot_version, companies_good, companies_bad, people_good, people_bad
