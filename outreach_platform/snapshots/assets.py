@@ -5,6 +5,7 @@ One run works on one day and one state. Each asset is a thin shell over `Snapsho
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -26,17 +27,26 @@ def key(name: str) -> dg.AssetKey:
     return dg.AssetKey([GROUP, name])
 
 
+def _about(name: str, description: str, kinds: set[str], deps: list[str]) -> dict[str, Any]:
+    """What `AssetSpec` and `@asset` are both told."""
+    return {
+        "key": key(name),
+        "description": description,
+        "group_name": GROUP,
+        "kinds": kinds,
+        "owners": OWNERS,
+        "deps": [key(dep) for dep in deps],
+        "partitions_def": date_and_state,
+        "code_version": "1",
+    }
+
+
 def _spec(name: str, description: str, kinds: set[str], deps: list[str]) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key=key(name),
-        description=description,
-        group_name=GROUP,
-        kinds=kinds,
-        owners=OWNERS,
-        deps=[key(dep) for dep in deps],
-        partitions_def=date_and_state,
-        code_version="1",
-    )
+    return dg.AssetSpec(**_about(name, description, kinds, deps))
+
+
+def _asset(name: str, description: str, kinds: set[str], deps: list[str]):
+    return dg.asset(**_about(name, description, kinds, deps))
 
 
 @contextmanager
@@ -133,19 +143,6 @@ def split(
             metadata=assets_metadata.split(run.folder, record, table),
             data_version=dg.DataVersion(record.files[table].sha256),
         )
-
-
-def _asset(name: str, description: str, kinds: set[str], deps: list[str]):
-    return dg.asset(
-        key=key(name),
-        description=description,
-        group_name=GROUP,
-        kinds=kinds,
-        owners=OWNERS,
-        deps=[key(dep) for dep in deps],
-        partitions_def=date_and_state,
-        code_version="1",
-    )
 
 
 @_asset(
