@@ -254,11 +254,6 @@ def _changes(
     ]
 
 
-def raw_rows(record: PullRecord) -> int:
-    """Companies plus people of a pull."""
-    return record.companies.rows + record.people.rows
-
-
 def zero_rows_warning(record: PullRecord) -> str | None:
     """A loud sentence when a pull found no company, with the spellings that were found."""
     if record.companies.rows:
