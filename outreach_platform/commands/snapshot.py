@@ -1,6 +1,5 @@
 """`outreach snapshot`: one run a state, every state tried, and what came of each."""
 
-import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -9,24 +8,17 @@ from typing import Any
 import dagster as dg
 
 from outreach_platform.commands import output
-from outreach_platform.commands.ends import note_end, pull_of
+from outreach_platform.commands.ends import note_end
 from outreach_platform.commands.launch import RunOutcome, run_job
-from outreach_platform.foundation.errors import (
-    EXIT_FAILED,
-    EXIT_OK,
-    EXIT_STOPPED,
-    IntegrityError,
-)
-from outreach_platform.foundation.lake import read_record
+from outreach_platform.foundation.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED
+from outreach_platform.foundation.lake import find_record
 from outreach_platform.partitions import partition_key
 from outreach_platform.settings import Settings
 from outreach_platform.snapshots.gates import GateRecord
 from outreach_platform.snapshots.judgement import FAILED, stop_reasons
 from outreach_platform.snapshots.layout import TABLES, SplitRecord, StateFolder
 from outreach_platform.snapshots.plain import plain_path
-from outreach_platform.snapshots.pull import zero_rows_warning
-
-_logger = logging.getLogger(__name__)
+from outreach_platform.snapshots.pull import pull_of, zero_rows_warning
 
 PUBLISHED = "published"
 STOPPED = "stopped"
@@ -102,8 +94,8 @@ def exit_code(rows: Sequence[dict[str, Any]]) -> int:
 def _row(folder: StateFolder, outcome: RunOutcome) -> dict[str, Any]:
     pulled = pull_of(folder, outcome.run_id)
     version = pulled.version if pulled else None
-    split = _maybe(folder.split_record(version), SplitRecord) if version else None
-    gates = _maybe(folder.verdict(version), GateRecord) if version else None
+    split = find_record(folder.split_record(version), SplitRecord) if version else None
+    gates = find_record(folder.verdict(version), GateRecord) if version else None
     if pulled is not None and (sentence := zero_rows_warning(pulled)):
         output.warning(sentence)
     status, text = _status(outcome, gates)
@@ -126,10 +118,3 @@ def _status(outcome: RunOutcome, gates: GateRecord | None) -> tuple[str, str]:
         status = FAILED_STATUS if gates.status == FAILED else STOPPED
         return status, f"nothing was published: {'; '.join(stop_reasons(gates))}"
     return FAILED_STATUS, outcome.error or "failed"
-
-
-def _maybe(path: Any, kind: type) -> Any:
-    try:
-        return read_record(path, kind)
-    except (FileNotFoundError, IntegrityError):
-        return None

@@ -9,7 +9,7 @@ from outreach_platform.records.states import STATES
 from outreach_platform.settings import Settings
 from outreach_platform.snapshots import auditing
 from outreach_platform.snapshots.layout import TABLES, Outcome, StateFolder
-from outreach_platform.snapshots.records import Receipt, published, unreadable
+from outreach_platform.snapshots.records import survey
 
 
 def status_rows(settings: Settings) -> list[dict[str, Any]]:
@@ -23,10 +23,9 @@ def status_rows(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _state_row(folder: StateFolder) -> dict[str, Any]:
-    manifests = published(folder)
-    newest = manifests[-1] if manifests else None
+    found, problems = survey(folder)
+    newest, receipt = found[-1] if found else (None, None)
     outcome = _last_outcome(folder)
-    problems = unreadable(folder)
     status = "published" if newest else "never run"
     if outcome is not None and (newest is None or outcome.version > newest.version):
         status = outcome.status
@@ -38,9 +37,9 @@ def _state_row(folder: StateFolder) -> dict[str, Any]:
         "state": folder.state,
         "status": status,
         "last_published": newest.version if newest else None,
-        "age": _age(folder, newest.version) if newest else None,
+        "age": _age(receipt.published_at) if receipt else None,
         **{table: newest.counts[table] if newest else None for table in TABLES},
-        "snapshots": len(manifests),
+        "snapshots": len(found),
         "problems": problems,
     }
 
@@ -57,12 +56,8 @@ def _last_outcome(folder: StateFolder) -> Outcome | None:
     return None
 
 
-def _age(folder: StateFolder, version: str) -> str | None:
-    try:
-        receipt = read_record(folder.receipt(version), Receipt)
-    except (FileNotFoundError, IntegrityError):
-        return None
-    seconds = (datetime.now(UTC) - receipt.published_at).total_seconds()
+def _age(published_at: datetime) -> str:
+    seconds = (datetime.now(UTC) - published_at).total_seconds()
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"

@@ -229,3 +229,11 @@ def read_record(path: Path, kind: type[RecordT]) -> RecordT:
             f"{path} is damaged or of another release ({where}: {first['msg']}); move it away, or "
             "restore it from a backup"
         ) from None
+
+
+def find_record(path: Path, kind: type[RecordT]) -> RecordT | None:
+    """Read a record back, None where it is not there or cannot be read."""
+    try:
+        return read_record(path, kind)
+    except (FileNotFoundError, IntegrityError):
+        return None

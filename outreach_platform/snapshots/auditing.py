@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from outreach_platform.foundation.audit import AuditEvent
-from outreach_platform.foundation.errors import IntegrityError
-from outreach_platform.foundation.lake import read_record, sha256_of
+from outreach_platform.foundation.lake import find_record, read_record, sha256_of
 from outreach_platform.snapshots.gates import GateRecord
 from outreach_platform.snapshots.judgement import FAILED
 from outreach_platform.snapshots.layout import PullRecord, SplitRecord, StateFolder
@@ -82,17 +81,17 @@ def _event(details: dict[str, Any]) -> AuditEvent:
 def _numbers(folder: StateFolder, version: str) -> dict[str, Any]:
     """Everything that the records of a version tell, as far as they stand."""
     details: dict[str, Any] = {"state": folder.state, "snapshot_version": version}
-    pulled = _maybe(folder.pull_record(version), PullRecord)
+    pulled = find_record(folder.pull_record(version), PullRecord)
     if pulled is not None:
         details["start_time"] = pulled.pulled_at.isoformat()
         details["source"] = pulled.source
         details["companies_raw"] = pulled.companies.rows
         details["people_raw"] = pulled.people.rows
-    split = _maybe(folder.split_record(version), SplitRecord)
+    split = find_record(folder.split_record(version), SplitRecord)
     if split is not None:
         details.update({table: file.rows for table, file in split.files.items()})
         details["rules_version"] = split.rules_version
-    gates = _maybe(folder.verdict(version), GateRecord)
+    gates = find_record(folder.verdict(version), GateRecord)
     if gates is not None:
         details["row_delta"] = gates.verdict("K2").measured
         details["thresholds"] = gates.thresholds.model_dump()
@@ -100,13 +99,6 @@ def _numbers(folder: StateFolder, version: str) -> dict[str, Any]:
         if gates.overrides:
             details["overrides"] = [o.model_dump(mode="json") for o in gates.overrides]
     return details
-
-
-def _maybe(path: Path, kind: type) -> Any:
-    try:
-        return read_record(path, kind)
-    except (FileNotFoundError, IntegrityError):
-        return None
 
 
 def _now() -> str:

@@ -40,7 +40,7 @@ from outreach_platform.snapshots.records import (
 
 # The predecessor's name, which scripts filter on; also the audit rows' event_source.
 PIPELINE = "state_duckdb_pipeline"
-_SHORT_WAIT_SECONDS = 30
+_WAIT_SECONDS = 60
 # Ids grow with time, so the newest manifests hold the highest; recovery may finish an older version
 # a few ids later.
 _NEWEST = 20
@@ -69,9 +69,8 @@ def export(folder: StateFolder, version: str, run_id: str) -> Manifest:
     if folder.manifest(version).exists():
         return read_record(folder.manifest(version), Manifest)
     pulled = read_record(folder.pull_record(version), PullRecord)
-    with locked(
-        folder.data_dir / "locks" / "snapshot_id.lock", "the list of snapshots", run_id, 60
-    ):
+    lock = folder.data_dir / "locks" / "snapshot_id.lock"
+    with locked(lock, "the list of snapshots", run_id, _WAIT_SECONDS):
         manifest = _manifest(folder, pulled, split, gates, files, run_id)
         write_record(folder.manifest(version), manifest)
     return manifest

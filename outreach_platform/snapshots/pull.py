@@ -4,15 +4,15 @@ The server does the filter and the join. All source columns come along with thei
 Parquet cannot hold without loss comes as text. A pull stands completely or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
 from outreach_platform import __version__
-from outreach_platform.foundation.errors import IntegrityError, SourceError
-from outreach_platform.foundation.lake import FileRecord, new_folder, read_record, write_record
+from outreach_platform.foundation.errors import SourceError
+from outreach_platform.foundation.lake import FileRecord, find_record, new_folder, write_record
 from outreach_platform.foundation.postgres.scan import (
     SourceColumn,
     SourceSnapshot,
@@ -66,7 +66,7 @@ def pull(
     """
     moment = now or datetime.now(UTC)
     version = folder.free_version(moment)
-    previous = last_pull(folder)
+    previous = next(pulls(folder), None)
     with source_snapshot(engine, url) as snapshot:
         companies = _columns(snapshot, schema, COMPANIES, url)
         people = _columns(snapshot, schema, PEOPLE, url)
@@ -110,14 +110,17 @@ def pull(
     return record
 
 
-def last_pull(folder: StateFolder) -> PullRecord | None:
-    """The newest readable pull of a state, whatever became of it."""
+def pulls(folder: StateFolder) -> Iterator[PullRecord]:
+    """The readable pulls of a state, newest first, whatever became of them."""
     for version in reversed(folder.versions()):
-        try:
-            return read_record(folder.pull_record(version), PullRecord)
-        except (FileNotFoundError, IntegrityError):
-            continue
-    return None
+        record = find_record(folder.pull_record(version), PullRecord)
+        if record is not None:
+            yield record
+
+
+def pull_of(folder: StateFolder, run_id: str) -> PullRecord | None:
+    """What a run pulled, None where it did not come so far."""
+    return next((record for record in pulls(folder) if record.run_id == run_id), None)
 
 
 def _columns(

@@ -124,11 +124,6 @@ def published(folder: StateFolder) -> list[Manifest]:
     return [manifest for manifest, _ in survey(folder)[0]]
 
 
-def unreadable(folder: StateFolder) -> list[str]:
-    """What is wrong with the records of published versions, one sentence each."""
-    return survey(folder)[1]
-
-
 def _published_newest_first(folder: StateFolder) -> Iterator[Manifest]:
     for version in reversed(folder.published_versions()):
         try:

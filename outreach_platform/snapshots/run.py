@@ -23,7 +23,7 @@ from outreach_platform.foundation.errors import (
     StoreError,
     UsageError,
 )
-from outreach_platform.foundation.lake import read_record, write_record
+from outreach_platform.foundation.lake import find_record, write_record
 from outreach_platform.foundation.locks import NamedLock
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.postgres.url import DatabaseUrl
@@ -35,7 +35,7 @@ from outreach_platform.snapshots.judgement import judge_version, stop_message
 from outreach_platform.snapshots.layout import Outcome, PullRecord, SplitRecord, StateFolder
 from outreach_platform.snapshots.leftovers import spill_folder, sweep
 from outreach_platform.snapshots.overrides import active_overrides
-from outreach_platform.snapshots.pull import pull
+from outreach_platform.snapshots.pull import pull, pull_of, pulls
 from outreach_platform.snapshots.records import EMBEDDED, Manifest, ObjectRecord, Receipt
 from outreach_platform.snapshots.split import split, verify
 
@@ -180,21 +180,13 @@ class SnapshotRun:
         Raises:
             UsageError: nothing was pulled on that day.
         """
-        newest = None
-        for version in reversed(self.folder.versions()):
-            record = self._pull_record(version)
-            if record is None:
-                continue
-            if record.run_id == self.run_id:
-                return version
-            if newest is None and record.partition == partition:
-                newest = version
-        if newest is None:
+        record = pull_of(self.folder, self.run_id) or self._pull_on(partition)
+        if record is None:
             raise UsageError(
                 f"{self.state} {partition}: no raw rows are stored for that day, so there is "
                 "nothing to work on; materialize companies_raw and people_raw first"
             )
-        return newest
+        return record.version
 
     @contextmanager
     def audited(self, version: str | None) -> Iterator[None]:
@@ -228,22 +220,18 @@ class SnapshotRun:
         )
 
     def _stored(self, day: date) -> PullRecord:
-        for version in reversed(self.folder.versions()):
-            record = self._pull_record(version)
-            if record is not None and record.partition == day:
-                verify(self.settings.data_dir, record.companies)
-                verify(self.settings.data_dir, record.people)
-                return record
-        raise UsageError(
-            f"{self.state} {day}: no raw rows are stored for that day and the source has moved on, "
-            "so it cannot be pulled any more; run today's partition"
-        )
+        record = self._pull_on(day)
+        if record is None:
+            raise UsageError(
+                f"{self.state} {day}: no raw rows are stored for that day and the source has moved "
+                "on, so it cannot be pulled any more; run today's partition"
+            )
+        verify(self.settings.data_dir, record.companies)
+        verify(self.settings.data_dir, record.people)
+        return record
 
-    def _pull_record(self, version: str) -> PullRecord | None:
-        try:
-            return read_record(self.folder.pull_record(version), PullRecord)
-        except (FileNotFoundError, IntegrityError):
-            return None
+    def _pull_on(self, day: date) -> PullRecord | None:
+        return next((record for record in pulls(self.folder) if record.partition == day), None)
 
     def _upload(self, version: str) -> dict[str, ObjectRecord]:
         return publish.upload(
@@ -282,10 +270,7 @@ class SnapshotRun:
 
     def _close(self, version: str) -> str:
         """Record how a version ended whose run ended before it could."""
-        try:
-            gates = read_record(self.folder.verdict(version), GateRecord)
-        except (FileNotFoundError, IntegrityError):
-            gates = None
+        gates = find_record(self.folder.verdict(version), GateRecord)
         if gates is not None and not gates.passed:
             self._stop(gates)
             return f"recorded that {version} was stopped"
@@ -305,7 +290,7 @@ class SnapshotRun:
         return f"gave up {version}: {why}"
 
     def _owner(self, version: str) -> str:
-        record = self._pull_record(version)
+        record = find_record(self.folder.pull_record(version), PullRecord)
         return record.run_id if record is not None else self.run_id
 
     def _settle(self, version: str, status: str, message: str) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from outreach_platform.foundation.errors import IntegrityError
-from outreach_platform.foundation.lake import FileRecord, read_record
+from outreach_platform.foundation.lake import FileRecord, find_record
 from outreach_platform.foundation.locks import locked
 from outreach_platform.foundation.rules import ERRORS, WARNINGS
 from outreach_platform.foundation.warehouse import (
@@ -148,12 +147,13 @@ def _last_runs(data_dir: Path) -> list[SplitRecord]:
     found = []
     for state in STATES:
         folder = StateFolder(data_dir, state)
-        for version in reversed(folder.versions()):
-            try:
-                found.append(read_record(folder.split_record(version), SplitRecord))
-                break
-            except (FileNotFoundError, IntegrityError):
-                continue
+        splits = (
+            find_record(folder.split_record(version), SplitRecord)
+            for version in reversed(folder.versions())
+        )
+        newest = next((split for split in splits if split is not None), None)
+        if newest is not None:
+            found.append(newest)
     return found
 
 

@@ -21,7 +21,7 @@ from outreach_platform.foundation.lake import sha256_of
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.snapshots import publish
 from outreach_platform.snapshots.layout import TABLES
-from outreach_platform.snapshots.records import baseline_of, unreadable
+from outreach_platform.snapshots.records import baseline_of, survey
 from outreach_platform.snapshots.workbench import rebuild, workbench_path
 from outreach_platform_tests.support.masters import create_masters
 from outreach_platform_tests.support.postgres import drop_database, fresh_database
@@ -106,7 +106,7 @@ def test_a_damaged_record_of_one_version_leaves_all_others_working(
     path.write_bytes(content)
     problems = rebuild(tmp_path, "test")
     assert any(str(path) in problem and "move it away" in problem for problem in problems)
-    assert any(str(path) in problem for problem in unreadable(folder))
+    assert any(str(path) in problem for problem in survey(folder)[1])
     third = whole(new_run(source, tmp_path, run_id="run-3", at=later(180)))
     ohio = whole(new_run(source, tmp_path, "OH", run_id="run-4", at=later(180)))
     ids = [row[0] for row in snapshots(tmp_path)]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from outreach_platform.foundation.errors import IntegrityError, StoreError
+from outreach_platform.foundation.lake import sync_folder
 
 CHUNK = 1 << 20
 PART_SUFFIX = ".part"
@@ -72,11 +73,7 @@ def replacing(path: Path) -> Iterator[HashingFile]:
 def rename(source: Path, target: Path) -> None:
     """Rename over `target` and make the rename itself durable."""
     source.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
 
 
 def digests(path: Path, *algorithms: str) -> list[str]:
