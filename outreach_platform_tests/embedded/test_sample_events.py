@@ -92,17 +92,82 @@ def test_every_event_is_valid(tables: dict[str, list[dict]]) -> None:
     assert 0.5 < unphased < 0.9
 
 
+def protocol_users(tables: dict[str, list[dict]], design: str) -> dict[str, dict]:
+    protocols = [row for row in tables["experiment_protocols"] if row["designType"] == design]
+    return {row["userId"]: row for row in protocols}
+
+
+def phases_of(tables: dict[str, list[dict]], protocol: dict) -> list[dict]:
+    rows = [row for row in tables["phase_assignments"] if row["protocolId"] == protocol["id"]]
+    return sorted(rows, key=lambda row: row["startDate"])
+
+
 def test_phases_agree_with_their_assignments(tables: dict[str, list[dict]]) -> None:
-    protocols = {row["id"]: row for row in tables["experiment_protocols"]}
-    spans = {
-        (protocols[row["protocolId"]]["userId"], row["phaseLabel"]): row
-        for row in tables["phase_assignments"]
-    }
-    assert len(spans) == 4 * len(protocols) == 24
+    marked = protocol_users(tables, "ABAB") | protocol_users(tables, "ALTERNATING")
+    assert len(marked) == 7
+    assert {row["userId"] for row in tables["context_metadata"]} == set(marked)
+    spans = {user: phases_of(tables, protocol) for user, protocol in marked.items()}
+    seen = set()
     for row in tables["BehavioralEvent"]:
-        if row["experimentPhase"]:
-            span = spans[row["userId"], row["experimentPhase"]]
-            assert span["startDate"] <= row["timestamp"] < span["endDate"]
+        running = [
+            span["phaseLabel"]
+            for span in spans.get(row["userId"], [])
+            if span["startDate"] <= row["timestamp"] < span["endDate"]
+        ]
+        assert running == ([row["experimentPhase"]] if row["experimentPhase"] else [])
+        seen.add(row["experimentPhase"])
+    assert seen == {None, "baseline_1", "intervention_A_1", "baseline_2", "intervention_A_2"}
+
+
+def test_the_phases_of_a_protocol_fill_it_one_after_the_other(
+    tables: dict[str, list[dict]],
+) -> None:
+    found = [phases_of(tables, protocol) for protocol in tables["experiment_protocols"]]
+    assert sum(map(len, found)) == len(tables["phase_assignments"])
+    for protocol, phases in zip(tables["experiment_protocols"], found, strict=True):
+        limits = [protocol["startDate"], *(row["endDate"] for row in phases)]
+        assert [row["startDate"] for row in phases] == limits[:-1]
+        assert limits[-1] == protocol["endDate"]
+        assert limits == sorted(set(limits))
+
+
+def test_each_user_has_the_protocol_of_the_group(tables: dict[str, list[dict]]) -> None:
+    for design, group, size in (
+        *(("ABAB", "abab", 6), ("MULTIPLE_BASELINE", "its", 2)),
+        *(("ALTERNATING", "alternating", 1), ("CHANGING_CRITERION", None, 0)),
+    ):
+        users = user_ids(7)[group] if group else []
+        assert len(users) == size
+        assert set(protocol_users(tables, design)) == set(users)
+    assert len(tables["experiment_protocols"]) == 9, "one a user"
+
+
+def test_the_its_intervention_can_be_found_in_the_phases(tables: dict[str, list[dict]]) -> None:
+    for protocol in protocol_users(tables, "MULTIPLE_BASELINE").values():
+        before, after = phases_of(tables, protocol)
+        assert (before["phaseLabel"], before["phaseType"]) == ("baseline", "BASELINE")
+        assert (after["phaseLabel"], after["phaseType"]) == ("intervention", "INTERVENTION_A")
+        assert before["endDate"] == after["startDate"] == its_intervention(NOW)
+
+
+def test_the_alternating_user_looks_like_an_abab_one_but_for_the_protocol(
+    tables: dict[str, list[dict]],
+) -> None:
+    (user,) = user_ids(7)["alternating"]
+    protocol = protocol_users(tables, "ALTERNATING")[user]
+    inside = outside = 0
+    scores = defaultdict(list)
+    for row in tables["BehavioralEvent"]:
+        if row["userId"] == user:
+            running = protocol["startDate"] <= row["timestamp"] < protocol["endDate"]
+            inside, outside = inside + running, outside + (not running)
+            scored = row["sessionPerformanceScore"] is not None
+            if running and scored:
+                scores[row["experimentPhase"]].append(row["sessionPerformanceScore"])
+    assert inside > 50
+    assert outside > 50
+    assert set(scores) == {"baseline_1", "intervention_A_1"}
+    assert min(map(len, scores.values())) >= 20
 
 
 def test_abab_effect_can_be_recovered(tables: dict[str, list[dict]]) -> None:
@@ -137,3 +202,18 @@ def test_events_depend_on_the_utc_day_alone() -> None:
     assert make_events(7, 0.1, NOW) == make_events(7, 0.1, NOW.replace(hour=0, minute=0))
     assert make_events(7, 0.1, NOW) != make_events(7, 0.1, NOW - timedelta(days=1))
     assert make_events(7, 0.1, NOW) != make_events(8, 0.1, NOW)
+
+
+def test_another_day_brings_the_same_scores_under_new_ids() -> None:
+    today, later = (
+        make_events(7, 0.1, moment)['public."BehavioralEvent"']
+        for moment in (NOW, NOW + timedelta(days=1))
+    )
+    assert {row["id"] for row in today}.isdisjoint(row["id"] for row in later)
+    scores = [[row["sessionPerformanceScore"] for row in rows] for rows in (today, later)]
+    assert scores[0] == scores[1]
+    for before, after in zip(today, later, strict=True):
+        gap = datetime.fromisoformat(after["timestamp"]) - datetime.fromisoformat(
+            before["timestamp"]
+        )
+        assert gap == timedelta(days=1)

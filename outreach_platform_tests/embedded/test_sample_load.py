@@ -65,6 +65,7 @@ def test_a_second_load_writes_nothing_even_where_rows_have_changed_since(urls: U
     first = load(urls)
     execute(urls[0], "DELETE FROM marketing.company_invalid WHERE id % 2 = 0")
     execute(urls[0], "UPDATE marketing.company_master SET company_name = 'Mended'")
+    execute(urls[2], "UPDATE experiment_protocols SET \"protocolName\" = 'Renamed'")
     insert(urls[1], "company_needs_enrichment", [{"company_unique_id": "x"}])
     before = contents(urls[0], "marketing.company_invalid")
     second = load(urls, now=datetime(2026, 8, 1, tzinfo=UTC))
@@ -73,6 +74,8 @@ def test_a_second_load_writes_nothing_even_where_rows_have_changed_since(urls: U
     assert fetch(urls[0], "SELECT DISTINCT company_name FROM marketing.company_master") == [
         ("Mended",)
     ]
+    names = fetch(urls[2], 'SELECT DISTINCT "protocolName" FROM experiment_protocols')
+    assert names == [("Renamed",)]
 
 
 def test_same_seed_same_rows_on_any_day_and_other_seed_other_rows(

@@ -1,23 +1,27 @@
-"""Behavioural events of the 89 days before a given day, some users under an experiment.
+"""Behavioural events of the 88 days before a given day, some users under an experiment.
 
 An ABAB user's session scores are near 70 in the baselines and near 85 in the interventions; an
 ITS user's jump by about 12 points in the middle of the window: both analyses have a known answer.
+Another user's alternating phases carry the labels of the ABAB ones, to be told apart by protocol.
 """
 
 import random
-import string
 from datetime import datetime, timedelta
 
+from outreach_platform.embedded.sample.experiments import (
+    DESIGNS,
+    WINDOW_DAYS,
+    Design,
+    EventTables,
+    add_context,
+    add_protocol,
+    cuid,
+    groups,
+)
 from outreach_platform.embedded.sample.rows import Json, Row
 
 EVENTS = 10_000
 USERS = 40
-ABAB_USERS = 6
-ITS_USERS = 2
-WINDOW_DAYS = 88
-PHASES = ("baseline_1", "intervention_A_1", "baseline_2", "intervention_A_2")
-PHASE_DAYS = WINDOW_DAYS // len(PHASES)
-_PHASE_TYPES = ("BASELINE", "INTERVENTION_A", "WITHDRAWAL", "INTERVENTION_A")
 
 _TYPES = (
     *("MISSION_STARTED", "MISSION_COMPLETED", "CARD_REVIEWED", "VALIDATION_COMPLETED"),
@@ -26,8 +30,6 @@ _TYPES = (
     "RECOMMENDATION_RATED",
 )
 _TYPE_WEIGHTS = (8, 7, 25, 8, 12, 12, 2, 8, 5, 6, 3, 2, 2)
-_ALPHABET = string.ascii_lowercase + string.digits
-EventTables = dict[str, list[Row]]
 
 
 def first_day(now: datetime) -> datetime:
@@ -44,7 +46,9 @@ def its_intervention(now: datetime) -> datetime:
 def make_events(seed: int, scale: float, now: datetime) -> EventTables:
     """Rows by table: `"BehavioralEvent"` sorted by time, and its three siblings.
 
-    Users with a known answer get no further scores, so that their effect stays what it is.
+    Users with a known answer get no further scores, so that their effect stays what it is. On
+    another day the same seed gives the same events, moved by whole days and under new ids: an id
+    that a reader knows never turns up at another time.
 
     Args:
         seed: same seed and same UTC day of `now`, same rows.
@@ -61,114 +65,67 @@ def make_events(seed: int, scale: float, now: datetime) -> EventTables:
         'public."BehavioralEvent"': [],
     }
     events = tables['public."BehavioralEvent"']
-    for number, user in enumerate(users[:ABAB_USERS]):
-        metadata = _add_experiment(rng, tables, user, number, start)
-        events += _experiment_sessions(rng, user, number, metadata, start)
-    for user in users[ABAB_USERS : ABAB_USERS + ITS_USERS]:
-        events += _its_sessions(rng, user, start)
-    contexts = {row["userId"]: row["id"] for row in tables["public.context_metadata"]}
-    known = set(users[: ABAB_USERS + ITS_USERS])
+    contexts: dict[str, tuple[Design, str]] = {}
+    members = groups(users)
+    for key, design in DESIGNS.items():
+        for number, user in enumerate(members[key]):
+            add_protocol(rng, tables, user, design, number, start)
+            if design.on_events:
+                contexts[user] = design, add_context(rng, tables, user, start)
+            sessions = _sessions(rng, user, design, start)
+            events += [_with_phase(row, day, number, contexts) for row, day in sessions]
+    known = {*members["abab"], *members["its"]}
     activity = [rng.paretovariate(1.5) for _ in users]
     # Experiments are a fifth of the activity, so that phases are no curiosity in the export.
-    activity[:ABAB_USERS] = [sum(activity) * 0.03] * ABAB_USERS
+    activity[: len(members["abab"])] = [sum(activity) * 0.03] * len(members["abab"])
     while len(events) < round(EVENTS * scale):
         user = rng.choices(users, activity)[0]
-        event, place = _ordinary(rng, user, start)
+        event, day = _ordinary(rng, user, start)
         if event["eventType"] == "SESSION_ENDED" and user not in known and rng.random() < 0.9:
             event["sessionPerformanceScore"] = _score(rng, 72)
-        if user in contexts:
-            event |= _phase(contexts[user], place, None)
-        events.append(event)
+        events.append(_with_phase(event, day, None, contexts))
+    ids = random.Random(f"{seed}/events/{start:%Y-%m-%d}")
+    for event in events:
+        event["id"] = cuid(ids)
     events.sort(key=lambda row: (row["timestamp"], row["id"]))
     return tables
 
 
 def user_ids(seed: int) -> dict[str, list[str]]:
-    """The users with a known answer: lists under `abab` and `its`."""
+    """Users by experiment: `abab` and `its` have a known answer, `alternating` has none."""
     rng = random.Random(f"{seed}/events")
-    users = [cuid(rng) for _ in range(USERS)]
-    return {"abab": users[:ABAB_USERS], "its": users[ABAB_USERS : ABAB_USERS + ITS_USERS]}
+    return groups([cuid(rng) for _ in range(USERS)])
 
 
-def cuid(rng: random.Random) -> str:
-    """An id of the form `^c[a-z0-9]{24}$`."""
-    return "c" + "".join(rng.choices(_ALPHABET, k=24))
-
-
-def _add_experiment(
-    rng: random.Random, tables: EventTables, user: str, number: int, start: datetime
-) -> str:
-    """One ABAB protocol with its four phases; returns the id of its context metadata."""
-    end = start + timedelta(days=WINDOW_DAYS)
-    protocol, metadata = cuid(rng), cuid(rng)
-    tables["public.experiment_protocols"].append(
-        {
-            "id": protocol,
-            "userId": user,
-            "protocolName": f"Spaced review {number + 1}",
-            "designType": "ABAB",
-            "startDate": start.isoformat(),
-            "endDate": end.isoformat(),
-            "createdAt": (start - timedelta(days=1)).isoformat(),
-        }
-    )
-    for place, (label, kind) in enumerate(zip(PHASES, _PHASE_TYPES, strict=True)):
-        since = start + timedelta(days=place * PHASE_DAYS)
-        tables["public.phase_assignments"].append(
-            {
-                "id": cuid(rng),
-                "protocolId": protocol,
-                "phaseLabel": label,
-                "phaseType": kind,
-                "startDate": since.isoformat(),
-                "endDate": (since + timedelta(days=PHASE_DAYS)).isoformat(),
-            }
-        )
-    tables["public.context_metadata"].append(
-        {
-            "id": metadata,
-            "userId": user,
-            "deviceType": rng.choice(("phone", "tablet", "laptop")),
-            "environment": rng.choice(("library", "home", "café", None)),
-            "details": Json({"noise": rng.randrange(5), "note": 'quiet; "mostly"'}),
-            "createdAt": (start - timedelta(days=1)).isoformat(),
-        }
-    )
-    return metadata
-
-
-def _experiment_sessions(
-    rng: random.Random, user: str, number: int, metadata: str, start: datetime
-) -> list[Row]:
-    """A scored session every day: 22 a phase, 88 in all."""
-    rows = []
-    for day in range(WINDOW_DAYS):
+def _sessions(
+    rng: random.Random, user: str, design: Design, start: datetime
+) -> list[tuple[Row, int]]:
+    """A scored session on each day of an experiment, with the day's number in the window."""
+    found = []
+    for day in design.days:
         row = _event(rng, user, _moment(rng, start, day), "SESSION_ENDED")
-        place = day // PHASE_DAYS
-        row["sessionPerformanceScore"] = _score(rng, 70 if place % 2 == 0 else 85)
-        rows.append(row | _phase(metadata, place, number))
-    return rows
-
-
-def _its_sessions(rng: random.Random, user: str, start: datetime) -> list[Row]:
-    rows = []
-    for day in range(WINDOW_DAYS):
-        row = _event(rng, user, _moment(rng, start, day), "SESSION_ENDED")
-        row["sessionPerformanceScore"] = _score(rng, 64 if day < WINDOW_DAYS // 2 else 76)
-        rows.append(row)
-    return rows
+        mean = design.means[design.phase(day)[1] == "INTERVENTION_A"]
+        row["sessionPerformanceScore"] = _score(rng, mean)
+        found.append((row, day))
+    return found
 
 
 def _ordinary(rng: random.Random, user: str, start: datetime) -> tuple[Row, int]:
-    """Everyday activity without a score, and the number of the phase its day lies in."""
+    """Everyday activity without a score, and the number of its day in the window."""
     day = rng.randrange(WINDOW_DAYS)
     row = _event(rng, user, _moment(rng, start, day), rng.choices(_TYPES, _TYPE_WEIGHTS)[0])
-    return row, day // PHASE_DAYS
+    return row, day
 
 
-def _phase(metadata: str, place: int, randomization: int | None) -> Row:
-    return {
-        "experimentPhase": PHASES[place],
+def _with_phase(
+    row: Row, day: int, randomization: int | None, contexts: dict[str, tuple[Design, str]]
+) -> Row:
+    """The event with its phase, where its user's experiment runs that day and marks events."""
+    design, metadata = contexts.get(row["userId"], (None, None))
+    if design is None or day not in design.days:
+        return row
+    return row | {
+        "experimentPhase": design.phase(day)[0],
         "randomizationSeed": randomization,
         "contextMetadataId": metadata,
     }
@@ -186,13 +143,13 @@ def _moment(rng: random.Random, start: datetime, day: int) -> datetime:
 
 
 def _event(rng: random.Random, user: str, moment: datetime, kind: str) -> Row:
-    """One valid event; optional values are null now and then."""
+    """One event, valid but for its id; optional values are null now and then."""
 
     def now_and_then(value: object) -> object:
         return None if rng.random() < 0.04 else value
 
     return {
-        "id": cuid(rng),
+        "id": "",
         "userId": user,
         "eventType": kind,
         "eventData": Json(_data(rng, kind)),

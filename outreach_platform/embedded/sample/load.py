@@ -1,13 +1,13 @@
-"""Puts the sample into three databases, once: what is there already is never overwritten."""
+"""Puts the sample into three databases, once: what somebody changed is never overwritten."""
 
 import hashlib
 import io
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -16,13 +16,16 @@ from outreach_platform.embedded import schema
 from outreach_platform.embedded.sample.companies import Company, make_companies
 from outreach_platform.embedded.sample.events import make_events
 from outreach_platform.embedded.sample.invalid import make_invalid_companies, make_invalid_people
+from outreach_platform.embedded.sample.marker import Marker, read_marker, write_marker
 from outreach_platform.embedded.sample.people import make_people
+from outreach_platform.embedded.sample.renewal import renew
 from outreach_platform.embedded.sample.rows import Row, copy_text
 from outreach_platform.foundation.errors import SourceError, SourceUnavailableError, UsageError
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 
-# Raise it when the same seed gives other rows; a sample that is already loaded stays as it is.
-GENERATOR_VERSION = 1
+# Raise it when the same seed gives other rows. A sample that is already loaded stays as it is,
+# but for events that nobody has touched.
+GENERATOR_VERSION = 2
 # Ids are numbered below 99,999 in their regular range, which ten times the people still fit.
 LARGEST_SCALE = 10.0
 
@@ -35,11 +38,12 @@ Tables = dict[str, list[Row]]
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What the databases hold after `load_sample`, as it was when the sample was first loaded.
+    """What the databases hold after `load_sample`, as it was when their sample was written.
 
     Attributes:
         seed: the generator's seed.
-        loaded: databases written by this call; empty when everything was there already.
+        loaded: databases written by this call, a renewal of `events` too; empty when everything
+            was there already.
         counts: rows by table, for example `{"marketing.company_master": 3075, …}`.
         checksums: SHA-256 of the generated rows by database.
     """
@@ -57,6 +61,7 @@ class _Part:
     Attributes:
         marker: the table that says what was loaded.
         occupied: tables that must be empty or missing before anything is written.
+        dated: whether the rows depend on the day, and those of an earlier day are renewed.
     """
 
     name: str
@@ -65,6 +70,7 @@ class _Part:
     make: Callable[[], Tables]
     marker: str
     occupied: tuple[str, ...]
+    dated: bool = False
 
 
 def load_sample(
@@ -79,7 +85,9 @@ def load_sample(
     """Create the source tables and fill them, each database in one transaction.
 
     A database that holds the sample is left alone, whatever has happened to its rows since, and
-    so is one loaded by an older generator. The workspace (Supabase) gets its tables and no rows.
+    so is one loaded by an older generator. Only events of an earlier day or an older generator
+    are replaced by today's, and only while nobody has inserted, changed or deleted one of them.
+    The workspace (Supabase) gets its tables and no rows.
 
     Args:
         neon: for the five `marketing` tables.
@@ -123,15 +131,17 @@ def load_sample(
             lambda: make_events(seed, scale, moment),
             "public.sample_info",
             _EVENT_TABLES,
+            dated=True,
         ),
     )
     loaded: list[str] = []
     counts: dict[str, int] = {}
     checksums: dict[str, str] = {}
     for part in parts:
-        fresh, own_counts, checksums[part.name] = _load_part(part, seed, scale)
-        counts |= own_counts
-        if fresh:
+        written, marker = _load_part(part, seed, scale, moment)
+        counts |= marker.counts
+        checksums[part.name] = marker.checksum
+        if written:
             loaded.append(part.name)
     return SampleSummary(seed, tuple(loaded), counts, checksums)
 
@@ -162,24 +172,43 @@ def _master_tables(seed: int, scale: float) -> Tables:
     }
 
 
-def _load_part(part: _Part, seed: int, scale: float) -> tuple[bool, dict[str, int], str]:
-    """Load one database, or find that it was; returns (written, rows by table, checksum)."""
+def _load_part(part: _Part, seed: int, scale: float, now: datetime) -> tuple[bool, Marker]:
+    """Load or renew one database, or find its sample there; returns (written, its marker)."""
     with _transaction(part.url) as cursor:
         # Two commands that start at once must not both find the tables empty.
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
-        found = _read_marker(cursor, part, seed, scale)
-        if found is not None:
-            return (False, *found)
-        _refuse_foreign_rows(cursor, part)
-        part.create(cursor.connection)
-        tables = part.make()
-        digest = hashlib.sha256()
-        for table, rows in tables.items():
-            digest.update(_copy(cursor, table, rows))
-        counts = {table: len(rows) for table, rows in tables.items()}
-        _write_marker(cursor, part, seed, scale, counts, digest.hexdigest())
-    _log.info("loaded the sample into %s: %s", part.url.display, counts)
-    return True, counts, digest.hexdigest()
+        found = _own_marker(cursor, part, seed, scale)
+        fill = partial(_fill, cursor, part, seed, scale, now)
+        if found is None:
+            _refuse_foreign_rows(cursor, part)
+            part.create(cursor.connection)
+            marker = fill()
+        elif part.dated and _is_outdated(found, now):
+            marker = renew(cursor, part.url.display, part.marker, found.counts, fill) or found
+        else:
+            marker = found
+    if marker is found:
+        return False, marker
+    _log.info("loaded the sample into %s: %s", part.url.display, marker.counts)
+    return True, marker
+
+
+def _is_outdated(marker: Marker, now: datetime) -> bool:
+    """Whether today's events would be newer; those of a newer generator are not set back."""
+    earlier = marker.day is not None and marker.day < now.date()
+    return marker.version < GENERATOR_VERSION or (marker.version == GENERATOR_VERSION and earlier)
+
+
+def _fill(cursor: Any, part: _Part, seed: int, scale: float, now: datetime) -> Marker:
+    """Write the rows and the marker."""
+    tables = part.make()
+    digest = hashlib.sha256()
+    for table, rows in tables.items():
+        digest.update(_copy(cursor, table, rows))
+    counts = {table: len(rows) for table, rows in tables.items()}
+    marker = Marker(seed, scale, GENERATOR_VERSION, counts, digest.hexdigest(), now)
+    write_marker(cursor, part.marker, marker)
+    return marker
 
 
 @contextmanager
@@ -196,7 +225,8 @@ def _transaction(url: DatabaseUrl) -> Iterator[Any]:
         connection.set_client_encoding("UTF8")
         with connection, connection.cursor() as cursor:
             yield cursor
-    except psycopg2.OperationalError as error:
+    # The rollback on a connection that is lost already hides the first error by the second class.
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise SourceUnavailableError(
             f"the database {url.display} went away while the sample was loaded, and nothing was "
             f"kept ({type(error).__name__}): run the command again"
@@ -211,25 +241,19 @@ def _transaction(url: DatabaseUrl) -> Iterator[Any]:
         connection.close()
 
 
-def _read_marker(
-    cursor: Any, part: _Part, seed: int, scale: float
-) -> tuple[dict[str, int], str] | None:
-    cursor.execute("SELECT to_regclass(%s)", (part.marker,))
-    if cursor.fetchone()[0] is None:
+def _own_marker(cursor: Any, part: _Part, seed: int, scale: float) -> Marker | None:
+    marker = read_marker(cursor, part.marker)
+    if marker is None:
         return None
-    cursor.execute(f"SELECT seed, scale, generator_version, counts, checksum FROM {part.marker}")
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    old_seed, old_scale, version, counts, checksum = row
-    if (old_seed, float(old_scale)) != (seed, scale):
+    if (marker.seed, marker.scale) != (seed, scale):
         raise UsageError(
-            f"{part.url.display} holds the sample of seed {old_seed} at scale {old_scale:g}, not "
-            f"of seed {seed} at scale {scale:g}: use an empty database or another data folder"
+            f"{part.url.display} holds the sample of seed {marker.seed} at scale "
+            f"{marker.scale:g}, not of seed {seed} at scale {scale:g}: use an empty database or "
+            "another data folder"
         )
-    if version != GENERATOR_VERSION:
-        _log.info("%s keeps the sample of generator version %s", part.url.display, version)
-    return dict(counts), str(checksum)
+    if marker.version != GENERATOR_VERSION:
+        _log.info("%s holds the sample of generator version %s", part.url.display, marker.version)
+    return marker
 
 
 def _refuse_foreign_rows(cursor: Any, part: _Part) -> None:
@@ -253,18 +277,3 @@ def _copy(cursor: Any, table: str, rows: list[Row]) -> bytes:
     text = copy_text(rows)
     cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", io.StringIO(text))
     return f"{table} {columns}\n{text}".encode()
-
-
-def _write_marker(
-    cursor: Any, part: _Part, seed: int, scale: float, counts: dict[str, int], checksum: str
-) -> None:
-    cursor.execute(
-        f"CREATE TABLE IF NOT EXISTS {part.marker} (seed bigint NOT NULL, "
-        "scale double precision NOT NULL, generator_version integer NOT NULL, "
-        "counts jsonb NOT NULL, checksum text NOT NULL, loaded_at timestamptz DEFAULT now())"
-    )
-    cursor.execute(
-        f"INSERT INTO {part.marker} (seed, scale, generator_version, counts, checksum) "
-        "VALUES (%s, %s, %s, %s, %s)",
-        (seed, scale, GENERATOR_VERSION, json.dumps(counts), checksum),
-    )
