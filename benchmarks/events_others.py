@@ -1,5 +1,6 @@
 """What the events wing is measured against: the floor, the predecessor's way, and dlt."""
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -24,9 +25,26 @@ _INDEXES = (
 )
 
 
-def installed(*modules: str) -> bool:
-    """Whether what a way needs can be imported (dependency group `bench`)."""
-    return all(importlib.util.find_spec(module) for module in modules)
+def dlt_installed() -> bool:
+    """Whether the dependency group `bench` is there."""
+    return all(importlib.util.find_spec(name) for name in ("dlt", "connectorx"))
+
+
+def import_all(folder: Path) -> None:
+    """Import what the ways need, because that is not their steady state.
+
+    Args:
+        folder: scratch, into which dlt puts what it keeps.
+    """
+    for name in ("pandas", "pandera.pandas", "sqlalchemy.dialects.postgresql"):
+        importlib.import_module(name)
+    if dlt_installed():
+        # dlt starts telemetry and logging at its import: told later, it would not listen.
+        os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+        os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+        os.environ["DLT_DATA_DIR"] = str(folder / "dlt-home")
+        for name in ("connectorx", "dlt.sources.sql_database"):
+            importlib.import_module(name)
 
 
 def copy_and_discard(url: DatabaseUrl) -> None:
@@ -125,20 +143,22 @@ def _pandas_contract(now: datetime) -> Any:
 def dlt_to_parquet(url: DatabaseUrl, folder: Path) -> None:
     """A dlt pipeline of one table to one folder of Parquet files, with nothing validated.
 
+    `import_all` comes first: it keeps dlt from sending telemetry.
+
     Args:
         url: the source.
         folder: scratch; what is written there is removed.
 
     Raises:
-        RuntimeError: it wrote no Parquet files.
+        RuntimeError: it wrote no Parquet files, or would send telemetry.
     """
     import dlt
     import sqlalchemy as sa
     from dlt.sources.sql_database import sql_table
 
+    if os.environ.get("RUNTIME__DLTHUB_TELEMETRY") != "false":
+        raise RuntimeError("dlt would send telemetry: call import_all first")
     target = _scratch(folder)
-    dlt.config["runtime.dlthub_telemetry"] = False
-    dlt.config["runtime.log_level"] = "ERROR"
     engine = sa.create_engine(
         "postgresql+psycopg2://", creator=lambda: psycopg2.connect(url.conninfo)
     )
