@@ -1,0 +1,1 @@
+"""Behavioural events: from PostgreSQL to versioned Parquet and a research database."""
