@@ -5,94 +5,26 @@ settings from `outreach_platform/settings.toml`, overridden by the file OUTREACH
 """
 
 import logging
-import tomllib
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.foundation.redaction import register_secret
-from outreach_platform.records.states import parse_state
+from outreach_platform.settings_toml import (
+    GateThresholds,
+    StateSettings,
+    TomlSettings,
+    first_problem,
+    load_toml,
+)
 
 DEFAULT_BUCKET = "svg-enrichment"
-# A fraction: `15`, meant as percent, would switch K1 off without a word.
-Share = Annotated[float, Field(ge=0, le=1, strict=True)]
-# A state may grow tenfold, not thirtyfold: `30` was meant as percent.
-Change = Annotated[float, Field(ge=0, le=10, strict=True)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GateThresholds(_Strict):
-    """Limits of the kill switches; ratios as fractions, so 0.15 is 15 %."""
-
-    bad_ratio: Share = 0.15
-    row_delta: Change = 0.30
-    row_delta_floor: int = Field(default=50, ge=1)
-
-
-class StateSettings(_Strict):
-    """What one state sets differently; None keeps the general value."""
-
-    bad_ratio: Share | None = None
-    row_delta: Change | None = None
-    row_delta_floor: int | None = Field(default=None, ge=1)
-
-
-class PullSettings(_Strict):
-    """Where the master tables stand, and limits of the in-memory DuckDB that does the bulk work."""
-
-    schema_name: str = Field(default="marketing", min_length=1)
-    memory_limit: str = Field(
-        default="512MB", pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGTkmgt]i?[Bb]$"
-    )
-    threads: int = Field(default=2, ge=1, le=256)
-
-
-class LockSettings(_Strict):
-    """Waiting for another run of the same state."""
-
-    wait_seconds: float = Field(default=60, ge=0)
-
-
-class ObjectSettings(_Strict):
-    """Uploads."""
-
-    attempts: int = Field(default=4, ge=1)
-
-
-class TomlSettings(_Strict):
-    """The whole of settings.toml."""
-
-    gates: GateThresholds = GateThresholds()
-    states: dict[str, StateSettings] = {}
-    pull: PullSettings = PullSettings()
-    locks: LockSettings = LockSettings()
-    objects: ObjectSettings = ObjectSettings()
-
-    @field_validator("states", mode="before")
-    @classmethod
-    def _by_code(cls, states: Any) -> Any:
-        """States under their codes: a misspelt state would keep the general limits in silence."""
-        if not isinstance(states, dict):
-            return states
-        named: dict[str, Any] = {}
-        for text, own in states.items():
-            try:
-                code = parse_state(str(text))
-            except UsageError as error:
-                raise ValueError(str(error)) from None
-            if code in named:
-                raise ValueError(f"{code} stands there twice")
-            named[code] = own
-        return named
 
 
 class Settings(BaseSettings):
@@ -121,6 +53,8 @@ class Settings(BaseSettings):
     neon_password: SecretStr | None = Field(None, alias="NEON_PASSWORD")
     supabase_database_url: SecretStr | None = Field(None, alias="SUPABASE_DATABASE_URL")
     events_database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    duckdb_db_path: Path | None = Field(None, alias="DUCKDB_DB_PATH")
+    mlflow_tracking_uri: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_URI")
 
     b2_key_id: str | None = Field(None, alias="B2_KEY_ID")
     b2_application_key: SecretStr | None = Field(None, alias="B2_APPLICATION_KEY")
@@ -179,6 +113,31 @@ class Settings(BaseSettings):
         )
 
     @property
+    def events(self) -> DatabaseUrl | None:
+        """The configured database of behavioural events, or None for the embedded one.
+
+        Raises:
+            UsageError: the URL cannot be read.
+        """
+        if self.embedded_only or not self.events_database_url:
+            return None
+        return DatabaseUrl.parse(self.events_database_url.get_secret_value(), "DATABASE_URL")
+
+    @property
+    def analytics_path(self) -> Path:
+        """The research database."""
+        if self.duckdb_db_path is None or self.embedded_only:
+            return self.data_dir / "duckdb" / "analytics.duckdb"
+        return _absolute(self.duckdb_db_path, "DUCKDB_DB_PATH")
+
+    @property
+    def mlflow_uri(self) -> str | None:
+        """Where exports are logged, None for the local store."""
+        if self.mlflow_tracking_uri is None or self.embedded_only:
+            return None
+        return self.mlflow_tracking_uri.get_secret_value()
+
+    @property
     def configured_services(self) -> list[str]:
         """Names of the environment variables that point at services outside the data folder."""
         names = {
@@ -186,6 +145,8 @@ class Settings(BaseSettings):
             "NEON_HOST": self.neon_host,
             "SUPABASE_DATABASE_URL": self.supabase_database_url,
             "DATABASE_URL": self.events_database_url,
+            "DUCKDB_DB_PATH": self.duckdb_db_path,
+            "MLFLOW_TRACKING_URI": self.mlflow_tracking_uri,
             "B2_KEY_ID": self.b2_key_id,
             "S3_BUCKET": self.s3_bucket,
             "SLACK_WEBHOOK_URL": self.slack_webhook_url,
@@ -220,16 +181,16 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        raise UsageError(f"configuration: {_first_problem(error)}") from None
+        raise UsageError(f"configuration: {first_problem(error)}") from None
     except SettingsError as error:
         raise UsageError(f"configuration: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise UsageError(f".env of {Path.cwd()} cannot be read: {reason}") from None
     _register_secrets(settings)
-    update: dict[str, Any] = {"data_dir": _absolute(settings.data_dir)}
+    update: dict[str, Any] = {"data_dir": _absolute(settings.data_dir, "OUTREACH_DATA_DIR")}
     if "toml" not in overrides:
-        update["toml"] = _load_toml(settings.settings_file)
+        update["toml"] = load_toml(settings.settings_file)
     return settings.model_copy(update=update)
 
 
@@ -243,49 +204,11 @@ def _register_secrets(settings: Settings) -> None:
                     DatabaseUrl.parse(value.get_secret_value(), name.upper())
 
 
-def _absolute(folder: Path) -> Path:
+def _absolute(path: Path, name: str) -> Path:
     try:
-        return folder.expanduser().resolve()
+        return path.expanduser().resolve()
     except (RuntimeError, OSError) as error:
-        raise UsageError(f"OUTREACH_DATA_DIR names {folder}, which is no folder: {error}") from None
-
-
-def _load_toml(override: Path | None) -> TomlSettings:
-    merged = _read_toml(Path(__file__).with_name("settings.toml"))
-    if override is not None:
-        merged = _deep_merge(merged, _read_toml(override))
-    try:
-        return TomlSettings.model_validate(merged)
-    except ValidationError as error:
-        where = override or "settings.toml"
-        raise UsageError(f"{where}: {_first_problem(error)}") from None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"OUTREACH_SETTINGS names {path}, which cannot be read: {error.strerror}"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no valid TOML: {error}") from None
-
-
-def _deep_merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        inner = merged.get(key)
-        if isinstance(inner, dict) and isinstance(value, dict):
-            value = _deep_merge(inner, value)
-        merged[key] = value
-    return merged
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+        raise UsageError(f"{name} names {path}, which is no path: {error}") from None
 
 
 def parse_until(text: str) -> date:

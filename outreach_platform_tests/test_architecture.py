@@ -15,7 +15,7 @@ import outreach_platform
 PACKAGE = Path(outreach_platform.__file__).parent
 ROOT = PACKAGE.parent
 WINGS = ("snapshots", "events", "enrichment", "filings")
-GROUND = ("foundation", "records", "settings")
+GROUND = ("foundation", "records", "settings", "settings_toml")
 # Dagster shells: these may import it, and from a wing's shells the house's common ones.
 SHELLS = (
     *("assets", "assets_metadata", "checks", "sensors", "resources", "jobs"),

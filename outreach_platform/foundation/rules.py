@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from outreach_platform.foundation.errors import SourceError
 
@@ -92,6 +92,31 @@ class RuleSet:
             }
         )
 
+    def tally(self, table: "ir.Table", related: Tables | None = None) -> "ir.Table":
+        """One row that counts, by code, the rows that violate each rule; null counts as `score`'s.
+
+        Args:
+            table: rows to judge; it may have further columns.
+            related: tables that rules look into, by name.
+
+        Raises:
+            SourceError: an error rule lacks a column.
+        """
+        return table.aggregate(
+            [
+                holds(rule, table, related or {}).sum().name(rule.code)
+                for rule in self.applicable(table.columns)
+            ]
+        )
+
+
+def holds(rule: Rule, table: "ir.Table", related: Tables) -> "ir.BooleanColumn":
+    """Whether a row violates the rule, never null."""
+    import ibis
+
+    violated = rule.violated(table, related).fill_null(ibis.literal(rule.severity == "error"))
+    return cast("ir.BooleanColumn", violated)
+
 
 def _codes(table: "ir.Table", rules: Iterable[Rule], related: Tables) -> "ir.Value":
     import ibis
@@ -99,7 +124,7 @@ def _codes(table: "ir.Table", rules: Iterable[Rule], related: Tables) -> "ir.Val
     none = ibis.null("string")
     codes = [
         ibis.ifelse(
-            rule.violated(table, related).fill_null(ibis.literal(rule.severity == "error")),
+            holds(rule, table, related),
             ibis.literal(rule.code),
             none,
         )

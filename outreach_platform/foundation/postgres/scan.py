@@ -111,6 +111,13 @@ class SourceSnapshot:
         """DuckDB's table expression for a statement that the server runs."""
         return f"postgres_query({quote_text(_ALIAS)}, {quote_text(statement)})"
 
+    def table(self, schema: str, name: str) -> str:
+        """DuckDB's name of a whole table, read by several connections at once, unlike `relation`.
+
+        Comparisons with literals are passed on to the server; nothing else is.
+        """
+        return ".".join(quote_identifier(part) for part in (_ALIAS, schema, name))
+
     def rows(self, statement: str) -> list[tuple]:
         """All rows of a statement whose result is small.
 

@@ -1,0 +1,98 @@
+"""The files of single days: validated events, quarantined rows, and the manifest written last."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from outreach_platform import __version__
+from outreach_platform.events.judgement import (
+    Judgement,
+    bad_days,
+    bad_rows,
+    good_rows,
+    null_counts,
+    warning_days,
+)
+from outreach_platform.events.layout import DayManifest, EventFolder
+from outreach_platform.events.plan import Request
+from outreach_platform.events.rules import current_rules_version
+from outreach_platform.events.source import NOTHING, Fingerprint, SourceTable
+from outreach_platform.foundation.errors import IntegrityError
+from outreach_platform.foundation.lake import FileRecord, write_record
+from outreach_platform.foundation.warehouse import write_parquet
+
+
+def write_days(
+    engine: duckdb.DuckDBPyConnection,
+    folder: EventFolder,
+    request: Request,
+    table: SourceTable,
+    counted: dict[str, Fingerprint],
+    found: Judgement,
+    days: list[str],
+) -> list[DayManifest]:
+    """Write the pulled and judged days, each replaced atomically; returns their manifests.
+
+    Killed in between, a day whose manifest does not describe its files is pulled again.
+
+    Raises:
+        IntegrityError: good and bad rows are not what the source counted.
+    """
+    nulls = null_counts(engine)
+    errors = bad_days(engine) if found.bad_rows else {}
+    warnings = warning_days(engine, request.now) if found.warnings else {}
+    judged = request.mode != "none"
+    version = current_rules_version() if judged else ""
+    written = []
+    for day in days:
+        at_source = counted.get(day, NOTHING)
+        manifest = DayManifest(
+            day=day,
+            file=write_parquet(
+                engine,
+                good_rows(day, found, everything=not judged),
+                folder.day(day),
+                folder.data_dir,
+                compression=request.compression,
+            ),
+            quarantine=_quarantine(engine, folder, day, day in errors),
+            source=request.source,
+            table=table.qualified,
+            source_rows=at_source.rows,
+            source_changes=at_source.changes,
+            columns=table.signature,
+            validation=request.mode,
+            rules_version=version,
+            compression=request.compression,
+            nulls=nulls.get(day, {}),
+            errors=errors.get(day, {}),
+            warnings=warnings.get(day, {}),
+            pulled_at=datetime.now(UTC),
+            run_id=request.run_id,
+            code_version=__version__,
+        )
+        _check_nothing_lost(manifest)
+        write_record(folder.manifest(day), manifest)
+        written.append(manifest)
+    return written
+
+
+def _quarantine(
+    engine: duckdb.DuckDBPyConnection, folder: EventFolder, day: str, needed: bool
+) -> FileRecord | None:
+    path: Path = folder.quarantined(day)
+    if not needed:
+        path.unlink(missing_ok=True)
+        return None
+    return write_parquet(engine, bad_rows(day), path, folder.data_dir)
+
+
+def _check_nothing_lost(manifest: DayManifest) -> None:
+    total = manifest.file.rows + manifest.quarantined
+    if total != manifest.source_rows:
+        raise IntegrityError(
+            f"{manifest.day}: {manifest.file.rows} good and {manifest.quarantined} bad events do "
+            f"not make the {manifest.source_rows} of the source; run again, and report it if it "
+            "stays"
+        )

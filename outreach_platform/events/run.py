@@ -1,0 +1,131 @@
+"""One run of the events wing, step by step, as assets, scripts and benchmarks run it.
+
+Every step finds what it needs on disk, so each can be run again, in another process, on another
+day.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+
+from outreach_platform.events import experiments, research
+from outreach_platform.events.export import export
+from outreach_platform.events.extract import extract
+from outreach_platform.events.layout import (
+    EMBEDDED,
+    EventFolder,
+    ExportManifest,
+    Extraction,
+    Mode,
+    SyncRecord,
+    Window,
+)
+from outreach_platform.events.plan import Request
+from outreach_platform.foundation.lake import remove_partials
+from outreach_platform.foundation.locks import NamedLock
+from outreach_platform.foundation.postgres.url import DatabaseUrl
+from outreach_platform.foundation.warehouse import bulk_engine
+from outreach_platform.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class EventsRun:
+    """One run.
+
+    Attributes:
+        settings: limits, and the data folder.
+        url: the source database.
+        run_id: the Dagster run, or any name for the caller.
+        now: the clock, for tests; aware.
+    """
+
+    settings: Settings
+    url: DatabaseUrl
+    run_id: str
+    now: datetime | None = None
+    folder: EventFolder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = EventFolder(self.settings.data_dir)
+
+    @property
+    def moment(self) -> datetime:
+        """The time of the run's clock, UTC."""
+        return (self.now or datetime.now(UTC)).astimezone(UTC)
+
+    @property
+    def source(self) -> str:
+        """What the source is called in records."""
+        return EMBEDDED if self.settings.events is None else self.url.display
+
+    def lock(self) -> NamedLock:
+        """The lock that keeps other runs out; hold it over all steps."""
+        return NamedLock(self.folder.lock, "events")
+
+    def sweep(self) -> None:
+        """Remove the temporary files of interrupted runs. Call it under the lock."""
+        for folder in (self.folder.lake, self.folder.raw, self.folder.quarantine):
+            for path in remove_partials(folder):
+                _logger.warning("removed %s, which an interrupted run had left", path)
+
+    def extract(self, window: Window, mode: Mode = "strict", *, full: bool = False) -> Extraction:
+        """Bring the days of a window up to date; see `extract.extract`."""
+        self.sweep()
+        options = self.settings.toml.events
+        request = Request(
+            window=window,
+            mode=mode,
+            full=full,
+            lookback=options.lookback_days,
+            compression=options.compression,
+            source=self.source,
+            run_id=self.run_id,
+            now=self.moment,
+        )
+        with self._engine() as engine:
+            return extract(engine, self.folder, self.url, request)
+
+    def siblings(self) -> Sequence[experiments.SiblingRecord]:
+        """Take protocols and phase assignments; see `experiments.pull_siblings`."""
+        with self._engine() as engine:
+            return experiments.pull_siblings(
+                engine, self.folder, self.url, source=self.source, run_id=self.run_id
+            )
+
+    def export(self, window: Window, user_id: str | None = None) -> ExportManifest:
+        """Write the export of a window; see `export.export`."""
+        with self._engine() as engine:
+            return export(
+                engine,
+                self.folder,
+                window,
+                user_id=user_id,
+                compression=self.settings.toml.events.compression,
+                run_id=self.run_id,
+                now=self.moment,
+            )
+
+    def sync(self, form: research.Form | None = None) -> SyncRecord:
+        """Let the research database show the newest export; see `research.sync`."""
+        options, limits = self.settings.toml.events, self.settings.toml.pull
+        return research.sync(
+            self.folder,
+            self.settings.analytics_path,
+            form=form or options.research,
+            slow_query_ms=options.slow_query_ms,
+            memory_limit=limits.memory_limit,
+            threads=limits.threads,
+            run_id=self.run_id,
+        )
+
+    def _engine(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        limits = self.settings.toml.pull
+        return bulk_engine(
+            self.folder.spill, memory_limit=limits.memory_limit, threads=limits.threads
+        )
