@@ -28,7 +28,7 @@ class Bench:
     def events(
         self, data_dir: Path, *, form: Form | None, full: bool = True, days: int = DAYS
     ) -> int:
-        """Extract under strict validation, export, and sync with its siblings unless `form` is None.
+        """Extract strictly and export, then sync the siblings too unless `form` is None.
 
         Args:
             data_dir: a data folder; kept.
