@@ -86,6 +86,15 @@ def test_the_utc_day_decides(urls: Urls, now: datetime, renewed: bool) -> None:
     assert (contents(urls[2]) != before) == renewed
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_the_utc_day_decides_whatever_the_servers_time_zone(urls: Urls, zone: str) -> None:
+    database = fetch(urls[2], "SELECT current_database()")[0][0]
+    execute(urls[2], f"ALTER DATABASE {database} SET timezone = '{zone}'")
+    for hours, renewed in ((6, False), (7, True), (14, False), (30, False), (31, True)):
+        now = NOW + timedelta(hours=hours)
+        assert load(urls, now).loaded == (("events",) if renewed else ()), hours
+
+
 ANY_EVENT = f"(SELECT min(id) FROM {EVENTS})"
 TOUCHED = {
     "insert": INSERT,
