@@ -7,7 +7,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import memory, snapshots, steps
+from benchmarks import events, events_memory, memory, snapshots, steps
 from outreach_platform.embedded.server import ensure_running
 
 
@@ -17,8 +17,12 @@ def main() -> None:
     parser.add_argument("--companies", type=int, default=500_000)
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--memory-people", type=int, default=10_000_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--memory-events", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["snapshots", "steps", "memory"])
+    parser.add_argument(
+        "--only", choices=["snapshots", "steps", "memory", "events", "events-memory"]
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
         folder = Path(name)
@@ -36,6 +40,10 @@ def main() -> None:
                 )
             if chosen.only in (None, "memory"):
                 memory.run(server, folder, people=chosen.memory_people)
+            if chosen.only in (None, "events"):
+                events.run(server, folder, events=chosen.events, rounds=chosen.rounds)
+            if chosen.only in (None, "events-memory"):
+                events_memory.run(server, folder, events=chosen.memory_events)
         finally:
             server.release()
 
