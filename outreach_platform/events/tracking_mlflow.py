@@ -20,12 +20,13 @@ from outreach_platform.foundation.redaction import redact, register_secret
 EXPERIMENT = "behavioral_events"
 ARTIFACTS = "datasets"
 _WAIT_SECONDS = 120
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # MLflow reports home and waits for minutes on a server that is away, unless it is told otherwise
 # before it is imported. Who set these names means it.
 _MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
@@ -111,6 +112,7 @@ def log_to_mlflow(
         lock = data_dir.resolve() / "locks" / "mlflow.lock"
         with locked(lock, "The MLflow store", f"logging of {facts.stamp}", _WAIT_SECONDS):
             folder.mkdir(parents=True, exist_ok=True)
+            _ask_once(uri)
             client = _client(uri)
             experiment = _experiment(client, uri, folder / "artifacts")
             run_id = _finished(client, experiment, facts)
@@ -132,6 +134,22 @@ def _remember_password(uri: str) -> None:
     register_secret(unquote(password) if password else None)
 
 
+def _is_database(uri: str) -> bool:
+    return urlsplit(uri).scheme.partition("+")[0] in _DATABASES
+
+
+def _ask_once(uri: str) -> None:
+    """Fail at once where a database is away or damaged: MLflow itself would try for 100 s."""
+    if not _is_database(uri):
+        return
+    sqlalchemy = load("sqlalchemy")
+    engine = sqlalchemy.create_engine(uri, poolclass=load("sqlalchemy.pool").NullPool)
+    try:
+        sqlalchemy.inspect(engine).get_table_names()
+    finally:
+        engine.dispose()
+
+
 def _client(uri: str) -> Any:
     """A client of that one store: the module's own functions look at git, user and folder."""
     for name, value in _MANNERS.items():
@@ -148,8 +166,7 @@ def _experiment(client: Any, uri: str, artifacts: Path) -> str:
     """
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        ours = urlsplit(uri).scheme.partition("+")[0] in ("sqlite", "postgresql", "mysql", "mssql")
-        location = artifacts.as_uri() if ours else None
+        location = artifacts.as_uri() if _is_database(uri) else None
         return client.create_experiment(EXPERIMENT, artifact_location=location)
     if found.lifecycle_stage != "active":
         raise TrackingError(
