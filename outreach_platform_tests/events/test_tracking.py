@@ -200,6 +200,7 @@ def test_dvc_brings_each_export_back_byte_for_byte(
 
 @needs_dvc
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_dvc_stays_offline_and_at_home_in_a_git_checkout(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     subprocess.run(["git", "init", "-q", str(checkout)], check=True)
