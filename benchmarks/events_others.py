@@ -143,7 +143,8 @@ def _pandas_contract(now: datetime) -> Any:
 def dlt_to_parquet(url: DatabaseUrl, folder: Path) -> None:
     """A dlt pipeline of one table to one folder of Parquet files, with nothing validated.
 
-    `import_all` comes first: it keeps dlt from sending telemetry.
+    `import_all` comes first: it keeps dlt from sending telemetry. dlt still writes a random id of
+    32 bytes into its home (~/.dlt, /var/dlt for root), which no setting of its own prevents.
 
     Args:
         url: the source.
