@@ -197,9 +197,7 @@ def permutation_p(treated: "Floats", control: "Floats", permutations: int, seed:
     from scipy.stats import permutation_test
 
     def apart(treated: "Floats", control: "Floats", axis: int) -> "Floats":
-        # The difference of means times n m: whole scores give whole numbers, so that ties are ties.
-        n, m = treated.shape[axis], control.shape[axis]
-        return np.abs(m * treated.sum(axis=axis) - n * control.sum(axis=axis))
+        return np.abs(treated.mean(axis=axis) - control.mean(axis=axis))
 
     result = permutation_test(
         (treated, control),

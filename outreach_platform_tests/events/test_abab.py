@@ -13,35 +13,9 @@ from hypothesis import strategies as st
 from outreach_platform.events.abab import permutation_p
 from outreach_platform.events.analysis import PHASES, AbabResult, abab
 from outreach_platform.foundation.lake import read_record, write_record
+from outreach_platform_tests.events.known import Scores, drawn, experiment
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-Scores = list[list[int]]
-
-
-def experiment(scores: Scores) -> pd.DataFrame:
-    """Observations an hour apart, phase after phase."""
-    rows = [(phase, score) for phase, own in zip(PHASES, scores, strict=True) for score in own]
-    return pd.DataFrame(
-        {
-            "timestamp": pd.date_range("2026-01-01", periods=len(rows), freq="h"),
-            "phase": [phase for phase, _ in rows],
-            "score": [score for _, score in rows],
-        }
-    )
-
-
-def drawn(
-    each: int = 15, effect: float = 15, seed: int = 0, spread: float = 6, alike: float = 0
-) -> pd.DataFrame:
-    """Means near 70 and 70 + effect; `alike` is the correlation of neighbouring scores."""
-    rng = np.random.default_rng(seed)
-    left = rng.normal(0, spread, 4 * each)
-    for place in range(1, len(left)):
-        left[place] += alike * left[place - 1]
-    means = np.repeat([70, 70 + effect, 70, 70 + effect], each)
-    scores = np.clip(np.rint(means + left), 0, 100).astype(int)
-    return experiment(scores.reshape(4, each).tolist())
 
 
 def numbers(result: AbabResult) -> list[float]:
@@ -93,7 +67,11 @@ def test_a_known_effect_lies_in_its_interval() -> None:
 def test_phases_weigh_by_their_observations() -> None:
     rows = experiment([[10] * 5, [60] * 5, [20] * 15, [80, 90] * 10])
     expected = (60 * 5 + 85 * 20) / 25 - (10 * 5 + 20 * 15) / 20
-    assert abab(rows, permutations=99).effect == pytest.approx(expected)
+    result = abab(rows, permutations=99)
+    assert result.effect == pytest.approx(expected)
+    treated, control = [60] * 5 + [80, 90] * 10, [10] * 5 + [20] * 15
+    squares = np.var(treated) * 25 + np.var(control) * 20
+    assert result.cohens_d == pytest.approx(expected / np.sqrt(squares / (25 + 20 - 2)))
 
 
 def by_enumeration(treated: list[int], control: list[int]) -> Fraction:
@@ -247,6 +225,10 @@ def test_likeness_goes_by_time_and_not_by_row() -> None:
     assert abab(shuffled) == result
     forgotten = shuffled.assign(timestamp=rows["timestamp"].to_numpy())
     assert (abab(forgotten).autocorrelation or 0) < (result.autocorrelation or 0)
+    # p knows scores and phases, not time.
+    weak = drawn(effect=3, seed=5)
+    turned = weak.assign(timestamp=weak["timestamp"].to_numpy()[::-1])
+    assert abab(turned).p_value == abab(weak).p_value
 
 
 def test_the_same_seed_gives_the_same_p() -> None:

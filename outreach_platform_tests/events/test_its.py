@@ -1,6 +1,6 @@
 """Interrupted time series against series whose answer is known."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -11,43 +11,9 @@ from statsmodels.regression.linear_model import OLS
 
 from outreach_platform.events.analysis import ItsResult, its
 from outreach_platform.foundation.lake import read_record, write_record
+from outreach_platform_tests.events.known import DAY, frame, series
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-DAY = date(2026, 3, 1)
-
-
-def series(
-    before: int = 45,
-    after: int = 45,
-    *,
-    effect: float = 12,
-    slope: float = 0.05,
-    change: float = 0.1,
-    noise: float = 4,
-    alike: float = 0,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Days around DAY; `alike` is the correlation of one day's noise with the next day's."""
-    rng = np.random.default_rng(seed)
-    days = np.arange(-before, after)
-    left = rng.normal(0, noise, len(days) + 50)
-    for place in range(1, len(left)):
-        left[place] += alike * left[place - 1]
-    scores = 60 + slope * days + (days >= 0) * (effect + change * days) + left[50:]
-    return frame(days, scores)
-
-
-def frame(days: np.ndarray, scores: np.ndarray | list[float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "day": pd.Timestamp(DAY) + pd.to_timedelta(days, unit="D"),
-            "mean_score": scores,
-            "day_of_week": 0,
-            "mean_hour": 12.0,
-            "observations": 3,
-        }
-    )
 
 
 def numbers(result: ItsResult) -> list[float]:
@@ -149,6 +115,22 @@ def test_days_that_are_alike_make_the_interval_wider() -> None:
 def test_days_that_are_not_alike_are_not_called_so() -> None:
     said = ["alike" in its(series(seed=seed), DAY).message for seed in range(40)]
     assert sum(said) <= 4
+
+
+def test_days_that_do_not_touch_are_no_neighbours() -> None:
+    daily = series(alike=0.7)
+    assert its(daily.iloc[::2], DAY).autocorrelation is None
+    # Pairs of days with a hole between the pairs: only what is within a pair counts.
+    pairs = daily[np.arange(len(daily)) % 3 < 2]
+    whole, paired = its(daily, DAY).autocorrelation, its(pairs, DAY).autocorrelation
+    assert whole is not None
+    assert paired is not None
+    assert paired == pytest.approx(whole, abs=0.15)
+
+
+@pytest.mark.parametrize(("side", "lag"), [(8, 2), (15, 3), (50, 4), (300, 5)])
+def test_the_lag_grows_with_the_days(side: int, lag: int) -> None:
+    assert its(series(side, side), DAY).lag == lag
 
 
 def test_missing_days_shift_nothing() -> None:

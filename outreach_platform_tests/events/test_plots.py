@@ -14,8 +14,7 @@ from matplotlib.dates import date2num
 
 from outreach_platform.events.analysis import PHASES, AbabResult, ItsResult, abab, its
 from outreach_platform.events.plots import abab_figure, abab_picture, its_figure, its_picture
-from outreach_platform_tests.events.test_abab import drawn, experiment
-from outreach_platform_tests.events.test_its import DAY, frame, series
+from outreach_platform_tests.events.known import DAY, drawn, experiment, frame, series
 
 pytestmark = pytest.mark.filterwarnings("error")
 
