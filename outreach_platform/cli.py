@@ -47,13 +47,14 @@ class _Group(click.Group):
 )
 @click.version_option(__version__, prog_name="outreach")
 def cli() -> None:
-    r"""Outreach snapshots as one Dagster asset graph.
+    r"""Outreach snapshots and behavioural events as one Dagster asset graph.
 
     \b
     outreach demo                     sample data, the whole graph once, then the web UI
     outreach up                       web UI, schedules and sensors on the configured databases
     outreach snapshot --state WV      one state: pull, split, kill switches, Parquet, objects, audit
-    outreach status                   last success, counts and open problems of every state
+    outreach events --sync-duckdb     behavioural events to Parquet and the research database
+    outreach status                   last success, counts and open problems
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
     embedded PostgreSQL and a local folder are used.
@@ -147,9 +148,58 @@ def snapshot(
 
 
 @cli.command()
+@click.option("--days", type=int, default=90, show_default=True, help="UTC days up to today.")
+@click.option("--user-id", metavar="ID", help="Export this user only; moves no latest.")
+@click.option(
+    "--validate", "validation", flag_value="strict", default=True, help="Strict, the default."
+)
+@click.option("--non-strict", "validation", flag_value="non_strict", help="Quarantine bad rows.")
+@click.option("--no-validate", "validation", flag_value="none", help="Let every row go on.")
+@click.option("--sync-duckdb", "sync", is_flag=True, help="Build the research database as well.")
+@click.option("--as-table", is_flag=True, help="There, an ordered table with three indexes.")
+@click.option("--full", is_flag=True, help="Pull every day again.")
+@_JSON
+def events(
+    days: int,
+    user_id: str | None,
+    validation: str,
+    sync: bool,
+    as_table: bool,
+    full: bool,
+    as_json: bool,
+) -> int:
+    r"""Take a window of behavioural events, validate it, write it to Parquet.
+
+    \b
+    outreach events --days 90 --sync-duckdb
+    outreach events --non-strict --json
+    outreach events --user-id c0123456789abcdefghijklmn
+
+    Only days that are new, recent or changed at the source are pulled. Strict validation stops at
+    any violation, publishes nothing and writes an error report; --non-strict puts bad rows into
+    quarantine; --no-validate marks the export as not validated. The newest export is always
+    raw/behavioral_events_latest.parquet.
+
+    A research database that cannot be brought up to date is a warning: the export stands, and the
+    next run with --sync-duckdb repairs it.
+    """
+    from outreach_platform.commands.events import run_events
+
+    return run_events(
+        days=days,
+        user_id=user_id,
+        validation=validation,
+        sync=sync,
+        form="table" if as_table else None,
+        full=full,
+        as_json=as_json,
+    )
+
+
+@cli.command()
 @_JSON
 def status(as_json: bool) -> int:
-    """Show per state the last success, counts and open problems."""
+    """Show per state and export the last success, counts and open problems."""
     from outreach_platform.commands import output
     from outreach_platform.commands.status import status_rows
     from outreach_platform.settings import load_settings

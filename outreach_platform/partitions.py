@@ -13,6 +13,8 @@ from outreach_platform.records.states import STATES
 FIRST_DAY = "2026-01-01"
 
 daily = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1, timezone="UTC")
+# Events are kept from long before the platform was there.
+event_days = dg.DailyPartitionsDefinition(start_date="2020-01-01", end_offset=1, timezone="UTC")
 states = dg.StaticPartitionsDefinition(list(STATES))
 date_and_state = dg.MultiPartitionsDefinition({"date": daily, "state": states})
 

@@ -58,6 +58,20 @@ class NeonDatabase(dg.ConfigurableResource):
         return self._server.url("neon")
 
 
+class EventsDatabase(dg.ConfigurableResource):
+    """The database of behavioural events: DATABASE_URL by configuration, else the embedded one."""
+
+    _server: EmbeddedServer | None = PrivateAttr(default=None)
+
+    def url(self, settings: Settings) -> DatabaseUrl:
+        """Its address; the embedded server is started or joined for this process's life."""
+        configured = settings.events
+        if configured is not None:
+            return configured
+        self._server = ensure_running(embedded_folder(settings.data_dir))
+        return self._server.url("events")
+
+
 class ObjectStorage(dg.ConfigurableResource):
     """Backblaze B2 when B2_KEY_ID is set, else S3 when S3_BUCKET is set, else a local folder."""
 

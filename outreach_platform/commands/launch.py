@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,7 @@ def run_job(
     job_name: str,
     *,
     partition_key: str | None = None,
+    assets: Sequence[dg.AssetKey] | None = None,
     config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     on_step: Callable[[str], None] | None = None,
@@ -70,6 +71,7 @@ def run_job(
         instance: where the run is recorded.
         job_name: a job of `outreach_platform.definitions`.
         partition_key: its partition, for partitioned jobs.
+        assets: only these of its assets.
         config: run config.
         tags: more tags for the run.
         on_step: told the name of each step as it starts.
@@ -99,6 +101,7 @@ def run_job(
         result = defs.resolve_job_def(job_name).execute_in_process(
             instance=instance,
             partition_key=partition_key,
+            asset_selection=assets,
             run_config={**_QUIET, **(config or {})},
             tags={**run_tags(), **(tags or {})},
             run_id=run_id,

@@ -34,7 +34,8 @@ def write_days(
 ) -> list[DayManifest]:
     """Write the pulled and judged days, each replaced atomically; returns their manifests.
 
-    Killed in between, a day whose manifest does not describe its files is pulled again.
+    A day whose manifest does not describe its files, because the process or the machine stopped in
+    between, is pulled again; so nothing waits here for the disk.
 
     Raises:
         IntegrityError: good and bad rows are not what the source counted.
@@ -55,6 +56,7 @@ def write_days(
                 folder.day(day),
                 folder.data_dir,
                 compression=request.compression,
+                durable=False,
             ),
             quarantine=_quarantine(engine, folder, day, day in errors),
             source=request.source,
@@ -73,7 +75,7 @@ def write_days(
             code_version=__version__,
         )
         _check_nothing_lost(manifest)
-        write_record(folder.manifest(day), manifest)
+        write_record(folder.manifest(day), manifest, durable=False)
         written.append(manifest)
     return written
 
@@ -85,7 +87,7 @@ def _quarantine(
     if not needed:
         path.unlink(missing_ok=True)
         return None
-    return write_parquet(engine, bad_rows(day), path, folder.data_dir)
+    return write_parquet(engine, bad_rows(day), path, folder.data_dir, durable=False)
 
 
 def _check_nothing_lost(manifest: DayManifest) -> None:

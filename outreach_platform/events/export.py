@@ -68,7 +68,7 @@ def export(
         IntegrityError: a day is not the file that was written.
     """
     started = time.perf_counter()
-    days = _days_of(folder, window)
+    days = _days_of(folder, window, now)
     _remove_unfinished(folder)
     stamp = _free_stamp(folder, now)
     metadata = _footer(days, window, user_id)
@@ -139,8 +139,8 @@ def _point_latest_at(folder: EventFolder, stamp: str) -> None:
     sync_folder(link.parent)
 
 
-def _days_of(folder: EventFolder, window: Window) -> list[DayManifest]:
-    """The manifests of a window's days, and of days after it, in order."""
+def _days_of(folder: EventFolder, window: Window, now: datetime) -> list[DayManifest]:
+    """The manifests of a window's days, and of days that have not come yet, in order."""
     wanted = window.days
     standing = folder.standing_days()
     missing = sorted(set(wanted) - set(standing))
@@ -150,7 +150,7 @@ def _days_of(folder: EventFolder, window: Window) -> list[DayManifest]:
             f"never taken ({missing[0]} is the first): materialize events/behavioral_events for "
             "them, or run `outreach events`"
         )
-    beyond = [day for day in standing if day > wanted[-1]]
+    beyond = window.beyond(standing, now)
     days = [read_record(folder.manifest(day), DayManifest) for day in [*wanted, *beyond]]
     for day in days:
         path = folder.data_dir / day.file.path

@@ -22,6 +22,7 @@ from outreach_platform.events.source import (
     NOTHING,
     Fingerprint,
     SourceTable,
+    day_name,
     find_table,
     fingerprints,
     read_sql,
@@ -135,7 +136,9 @@ def _check_counts(
     counted: dict[str, Fingerprint],
     reasons: Iterable[str],
 ) -> None:
-    found = dict(engine.execute(f"SELECT {DAY}, count(*) FROM {PULLED} GROUP BY 1").fetchall())
+    found = dict(
+        engine.execute(f"SELECT {day_name()}, count(*) FROM {PULLED} GROUP BY {DAY}").fetchall()
+    )
     for day in reasons:
         expected, got = counted.get(day, NOTHING).rows, found.get(day, 0)
         if expected != got:
@@ -167,7 +170,7 @@ def _take(
         table=table.qualified,
         pulled=reasons,
         kept=len(kept),
-        source_rows=sum(count.rows for count in counted.values()),
+        source_rows=sum(counted.get(day, NOTHING).rows for day in {*kept, *reasons}),
         errors=found.errors,
         warnings=found.warnings,
         notices=list(table.notices),

@@ -12,7 +12,7 @@ import duckdb
 
 from outreach_platform.events.rules import DOUBLED, event_rules
 from outreach_platform.events.schema import COLUMNS, NAMES
-from outreach_platform.events.source import DAY
+from outreach_platform.events.source import DAY, UNDATED, day_name, is_day
 from outreach_platform.foundation.redaction import mask_emails_in
 from outreach_platform.foundation.rules import ERRORS, RuleSet, holds
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text
@@ -109,7 +109,7 @@ def good_rows(day: str, judgement: Judgement, *, everything: bool) -> str:
         everything: bad rows go on as well.
     """
     listed = ", ".join(quote_identifier(name) for name in NAMES)
-    query = f"SELECT {listed} FROM {PULLED} WHERE {DAY} = {quote_text(day)}"
+    query = f"SELECT {listed} FROM {PULLED} WHERE {is_day(day)}"
     if everything or not judgement.bad_rows:
         return query  # pulled rows stand sorted
     return f'{query} AND rowid NOT IN (SELECT row FROM {_BAD}) ORDER BY "timestamp", id'
@@ -120,14 +120,15 @@ def bad_rows(day: str) -> str:
     listed = ", ".join(f"p.{quote_identifier(name)}" for name in NAMES)
     return (
         f"SELECT {listed}, b.{ERRORS} FROM {PULLED} p JOIN {_BAD} b ON p.rowid = b.row "
-        f'WHERE p.{DAY} = {quote_text(day)} ORDER BY p."timestamp", p.id, b.row'
+        f'WHERE {is_day(day, "p.")} ORDER BY p."timestamp", p.id, b.row'
     )
 
 
 def bad_days(engine: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     """Rows by code of each day that has bad rows."""
     found = engine.execute(
-        f"SELECT {DAY}, code, count(*) FROM (SELECT p.{DAY}, unnest(b.{ERRORS}) AS code "
+        f"SELECT day, code, count(*) FROM "
+        f"(SELECT {day_name('p.')} AS day, unnest(b.{ERRORS}) AS code "
         f"FROM {_BAD} b JOIN {PULLED} p ON p.rowid = b.row) GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     days: dict[str, dict[str, int]] = {}
@@ -179,7 +180,7 @@ def _shown(column: str, value: str | None) -> str:
 def null_counts(engine: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     """Nulls by day and column, before validation."""
     counts = ", ".join(f"count(*) - count({quote_identifier(c.name)})" for c in COLUMNS)
-    rows = engine.execute(f"SELECT {DAY}, {counts} FROM {PULLED} GROUP BY 1").fetchall()
+    rows = engine.execute(f"SELECT {day_name()}, {counts} FROM {PULLED} GROUP BY {DAY}").fetchall()
     return {
         day: {name: nulls for name, nulls in zip(NAMES, counted, strict=True) if nulls}
         for day, *counted in rows
@@ -198,6 +199,6 @@ def warning_days(engine: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, 
     )
     rows = engine.execute(str(ibis.to_sql(counted, dialect="duckdb"))).fetchall()
     return {
-        day: {rule.code: int(n) for rule, n in zip(rules, counts, strict=True) if n}
+        str(day or UNDATED): {rule.code: int(n) for rule, n in zip(rules, counts, strict=True) if n}
         for day, *counts in rows
     }

@@ -1,5 +1,6 @@
 """Where the events wing keeps its files, and the records that describe them."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ EMBEDDED = "embedded"
 
 
 class Window(Record):
-    """Whole UTC days, both ends included; what lies after the end is seen as well, as a fault."""
+    """Whole UTC days, both ends included."""
 
     start: date
     end: date
@@ -44,6 +45,16 @@ class Window(Record):
         """All days in ISO form, in order."""
         length = (self.end - self.start).days + 1
         return [(self.start + timedelta(days=n)).isoformat() for n in range(length)]
+
+    def beyond(self, days: Iterable[str], now: datetime) -> list[str]:
+        """Those days that have not come yet, in order; none for a window that ends in the past.
+
+        Args:
+            days: ISO dates, or the name for events without a date, which counts as not come.
+            now: aware.
+        """
+        today = now.astimezone(UTC).date()
+        return sorted({d for d in days if d > today.isoformat()}) if self.end >= today else []
 
 
 class DayManifest(Record):

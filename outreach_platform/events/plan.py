@@ -50,9 +50,8 @@ def needed_days(
         (request.now.astimezone(UTC).date() - timedelta(days=n)).isoformat()
         for n in range(request.lookback)
     }
-    beyond = [day for day in counted if day > request.window.days[-1]]
-    standing = [day for day in folder.standing_days() if day > request.window.days[-1]]
-    days = [*request.window.days, *sorted({*beyond, *standing})]
+    beyond = request.window.beyond([*counted, *folder.standing_days()], request.now)
+    days = [*request.window.days, *beyond]
     reasons: dict[str, str] = {}
     for day in days:
         if request.full:

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 import duckdb
 
-from outreach_platform.events import experiments, research
+from outreach_platform.events import experiments, research, tracking
 from outreach_platform.events.export import export
 from outreach_platform.events.extract import extract
 from outreach_platform.events.layout import (
@@ -25,6 +25,7 @@ from outreach_platform.events.layout import (
     Window,
 )
 from outreach_platform.events.plan import Request
+from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import remove_partials
 from outreach_platform.foundation.locks import NamedLock
 from outreach_platform.foundation.postgres.url import DatabaseUrl
@@ -124,8 +125,55 @@ class EventsRun:
             run_id=self.run_id,
         )
 
+    def track(self, manifest: ExportManifest) -> tuple[dict[str, str], list[str]]:
+        """Hand an export to the trackers that are installed and on.
+
+        Returns:
+            What each of them knows it by, and warnings; a tracker never harms an export.
+        """
+        options = self.settings.toml.events
+        known: dict[str, str] = {}
+        problems: list[str] = []
+        for tracker in tracking.available_trackers():
+            if not getattr(options, tracker):
+                continue
+            try:
+                known[tracker] = self._track_with(tracker, manifest)
+            except OutreachError as error:
+                problems.append(str(error))
+        return known, problems
+
+    def _track_with(self, tracker: tracking.Tracker, manifest: ExportManifest) -> str:
+        data_dir = self.settings.data_dir
+        if tracker == "dvc":
+            remote = self.settings.toml.events.dvc_remote
+            path = self.folder.export(manifest.stamp)
+            return tracking.track_with_dvc(data_dir, path, remote=remote).md5
+        facts = _facts(self.folder, manifest)
+        uri = self.settings.mlflow_uri
+        return tracking.log_to_mlflow(data_dir, facts, tracking_uri=uri).mlflow_run_id
+
     def _engine(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         limits = self.settings.toml.pull
         return bulk_engine(
             self.folder.spill, memory_limit=limits.memory_limit, threads=limits.threads
         )
+
+
+def _facts(folder: EventFolder, manifest: ExportManifest) -> tracking.ExportFacts:
+    return tracking.ExportFacts(
+        stamp=manifest.stamp,
+        run_id=manifest.run_id,
+        finished_at=manifest.created_at,
+        duration_seconds=manifest.seconds,
+        rows=manifest.file.rows,
+        size=manifest.file.size,
+        sha256=manifest.file.sha256,
+        window_start=datetime.combine(manifest.window.start, time.min, UTC),
+        window_end=datetime.combine(manifest.window.end, time.max, UTC),
+        user_filtered=manifest.user_id is not None,
+        validation_mode=manifest.validation,
+        validation_passed=None if manifest.validation == "none" else not manifest.quarantined,
+        rules_version=manifest.rules_version,
+        manifest=folder.export_manifest(manifest.stamp),
+    )

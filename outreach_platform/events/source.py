@@ -259,13 +259,24 @@ def read_sql(
     inner += f"{_json_valid(table)} AS {JSON_VALID} FROM {source}{outer}"
     day = (
         f"CASE WHEN isfinite({_TIME}) AND {_TIME} < TIMESTAMP '10000-01-01' "
-        f"THEN strftime({_TIME}, '%Y-%m-%d') END"
+        f"THEN CAST({_TIME} AS DATE) END"
     )
-    wanted = ", ".join(quote_text(day) for day in days)
-    return (
-        f"SELECT *, coalesce({day}, {quote_text(UNDATED)}) AS {DAY} FROM ({inner}) "
-        f"WHERE {DAY} IN ({wanted})"
-    )
+    wanted = [f"{DAY} IS NULL"] if UNDATED in days else []
+    if dates:
+        wanted.append(f"{DAY} IN ({', '.join(f'DATE {quote_text(d)}' for d in dates)})")
+    chosen = " OR ".join(wanted) or "false"
+    return f"SELECT *, {day} AS {DAY} FROM ({inner}) WHERE {chosen}"
+
+
+def is_day(day: str, alias: str = "") -> str:
+    """DuckDB's condition for the pulled rows of a day."""
+    column = f"{alias}{DAY}"
+    return f"{column} IS NULL" if day == UNDATED else f"{column} = DATE {quote_text(day)}"
+
+
+def day_name(alias: str = "") -> str:
+    """DuckDB's expression for a pulled row's day, as `fingerprints` names it."""
+    return f"coalesce(CAST({alias}{DAY} AS VARCHAR), {quote_text(UNDATED)})"
 
 
 def _server_select(column: SourceColumn) -> str:

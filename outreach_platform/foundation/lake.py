@@ -98,8 +98,13 @@ def writing(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `target`; at the end it is flushed and takes its place.
+
+    Args:
+        target: the file.
+        durable: false leaves the flushing to the system, for files whose checksum is looked at
+            before they are used and which can be made again.
 
     On an error the temporary file is removed and `target` stays as it was.
 
@@ -111,12 +116,14 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary = _beside(target)
         try:
             yield temporary
-            sync_file(temporary)
+            if durable:
+                sync_file(temporary)
             temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        sync_folder(target.parent)
+        if durable:
+            sync_folder(target.parent)
 
 
 @contextmanager
@@ -197,13 +204,18 @@ def place(source: Path, target: Path, sha256: str) -> None:
             )
 
 
-def write_record(path: Path, record: Record) -> None:
+def write_record(path: Path, record: Record, *, durable: bool = True) -> None:
     """Write a record as JSON, atomically.
+
+    Args:
+        path: the file.
+        record: what it says.
+        durable: see `replacing`.
 
     Raises:
         OutreachError: the disk is full, or the folder refuses.
     """
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

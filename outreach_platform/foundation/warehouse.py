@@ -96,6 +96,7 @@ def write_parquet(
     *,
     compression: str = SNAPPY,
     metadata: Mapping[str, str] | None = None,
+    durable: bool = True,
 ) -> FileRecord:
     """Write a query's rows to a Parquet file, atomically.
 
@@ -106,6 +107,7 @@ def write_parquet(
         relative_to: the data folder, for the record's path.
         compression: of the pages: `snappy`, `zstd`, `gzip` or `uncompressed`.
         metadata: keys and values for the file's footer.
+        durable: see `lake.replacing`.
 
     Raises:
         OutreachError: the disk is full, the folder refuses, or the memory limit is too low.
@@ -115,7 +117,7 @@ def write_parquet(
         pairs = (f"{quote_text(key)}: {quote_text(metadata[key])}" for key in sorted(metadata))
         options += f", KV_METADATA {{{', '.join(pairs)}}}"
     try:
-        with replacing(target) as temporary:
+        with replacing(target, durable=durable) as temporary:
             copied = connection.execute(
                 f"COPY ({select}) TO {quote_text(str(temporary))} ({options})"
             ).fetchone()

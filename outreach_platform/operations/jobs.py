@@ -2,17 +2,29 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
 from outreach_platform.partitions import date_and_state, partition_key
 from outreach_platform.records.states import STATES
 
+# The queue lets one run of a wing through where the wing has one writer.
+WING_TAG = "outreach/wing"
+NIGHTLY_DAYS = 365
+
 snapshot_job = dg.define_asset_job(
     "snapshot_job",
     selection=dg.AssetSelection.groups("outreach"),
     partitions_def=date_and_state,
     description="Pull, split, judge, publish and record one state's companies and people.",
+)
+
+events_job = dg.define_asset_job(
+    "events_job",
+    selection=dg.AssetSelection.groups("events"),
+    tags={WING_TAG: "events"},
+    description="Take behavioural events, export a window, build the research database, analyse.",
 )
 
 
@@ -42,3 +54,47 @@ def daily_snapshots(
             partition_key=partition_key(day, state),
             tags={"outreach/state": state},
         )
+
+
+def events_config(
+    *,
+    days: int,
+    validation: str = "strict",
+    full: bool = False,
+    user_id: str | None = None,
+    form: str | None = None,
+) -> dict[str, Any]:
+    """Run config of `events_job`: the same window for extraction and export.
+
+    Args:
+        days: UTC days up to today.
+        validation: strict, non_strict or none.
+        full: pull every day again.
+        user_id: export this user only.
+        form: of the research database: auto, view or table; None as settings say.
+    """
+    parts = {
+        "behavioral_events": {"days": days, "validation": validation, "full": full},
+        "behavioral_events_export": {"days": days, "user_id": user_id},
+        "research_behavioral_events": {"form": form},
+    }
+    return {
+        "ops": {
+            f"events__{name}": {"config": {k: v for k, v in config.items() if v is not None}}
+            for name, config in parts.items()
+        }
+    }
+
+
+@dg.schedule(
+    name="nightly_events",
+    job=events_job,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="A year of events; days that stand as the source has them cost nothing.",
+)
+def nightly_events(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the window that ends today."""
+    day = context.scheduled_execution_time.astimezone(UTC).date()
+    return dg.RunRequest(run_key=day.isoformat(), run_config=events_config(days=NIGHTLY_DAYS))

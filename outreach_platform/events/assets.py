@@ -1,0 +1,289 @@
+"""The events assets: behavioural events by day, their export, the research database, analyses.
+
+A run of `events_job` takes a window of days that ends today; its config says which, and how rows
+are judged. Started for a partition or a range of them, the first asset takes just those days.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, cast
+
+import dagster as dg
+from pydantic import Field
+
+from outreach_platform.events import assets_metadata, checks, studies, summary
+from outreach_platform.events.extract import InvalidEventsError
+from outreach_platform.events.layout import DayManifest, Extraction, Mode, Window
+from outreach_platform.events.research import Form
+from outreach_platform.events.resources import EventRuns
+from outreach_platform.events.run import EventsRun
+from outreach_platform.foundation.errors import OutreachError, UsageError
+from outreach_platform.foundation.lake import read_record
+from outreach_platform.partitions import event_days
+
+GROUP = "events"
+OWNERS = ["team:research"]
+DAYS = 90
+_MODES = ("strict", "non_strict", "none")
+_FORMS = ("auto", "view", "table")
+
+
+def key(name: str) -> dg.AssetKey:
+    """The key of an asset of this wing."""
+    return dg.AssetKey([GROUP, name])
+
+
+def _about(name: str, description: str, kinds: set[str], deps: list[str]) -> dict[str, Any]:
+    return {
+        "key": key(name),
+        "description": description,
+        "group_name": GROUP,
+        "kinds": kinds,
+        "owners": OWNERS,
+        "deps": [key(dep) for dep in deps],
+        "code_version": "1",
+    }
+
+
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Turn our errors into Dagster failures that say only the sentence; nothing is retried blindly.
+
+    What can heal by itself was retried inside already.
+    """
+    try:
+        yield
+    except OutreachError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+class ExtractConfig(dg.Config):
+    """What is taken, and how rows are judged."""
+
+    days: int = Field(default=DAYS, description="UTC days up to today; a partition run ignores it")
+    validation: str = Field(default="strict", description="strict, non_strict or none")
+    full: bool = Field(default=False, description="pull every day again")
+
+
+class ExportConfig(dg.Config):
+    """Which events go into the file."""
+
+    days: int = Field(default=DAYS, description="UTC days up to today")
+    user_id: str | None = Field(default=None, description="only this user; moves no latest")
+
+
+class ResearchConfig(dg.Config):
+    """How the research database shows the export."""
+
+    form: str | None = Field(
+        default=None, description="auto, view or table; unset: as settings say"
+    )
+
+
+@dg.asset(
+    **_about(
+        "behavioral_events",
+        "Behavioural events from PostgreSQL, one validated Parquet file a UTC day. A day is pulled "
+        "when it is missing, recent, was judged more weakly, or differs from the source.",
+        {"postgres", "parquet"},
+        [],
+    ),
+    partitions_def=event_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=checks.EVENT_CHECKS,
+)
+def behavioral_events(
+    context: dg.AssetExecutionContext, config: ExtractConfig, events: EventRuns
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Bring the days of the window up to date."""
+    with failing_clearly():
+        run = events.start(context)
+        window = _window(context, config.days, run)
+        mode = _one_of("validation", config.validation, _MODES)
+    try:
+        extraction = run.extract(window, cast(Mode, mode), full=config.full)
+    except InvalidEventsError as error:
+        yield from checks.extraction_results(error.extraction)
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+    except OutreachError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+    for notice in extraction.notices:
+        context.log.warning(notice)
+    _tell_days(context, run, extraction)
+    yield from checks.extraction_results(extraction)
+    yield dg.MaterializeResult(
+        asset_key=key("behavioral_events"), metadata=assets_metadata.extraction(extraction)
+    )
+
+
+def _window(context: dg.AssetExecutionContext, days: int, run: EventsRun) -> Window:
+    if not _has_partitions(context):
+        return Window.ending(run.moment, days)
+    keys = sorted(context.partition_keys)
+    return Window(start=date.fromisoformat(keys[0]), end=date.fromisoformat(keys[-1]))
+
+
+def _has_partitions(context: dg.AssetExecutionContext) -> bool:
+    return context.has_partition_key or context.has_partition_key_range
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise UsageError(f"{name} is {value!r}: choose one of {', '.join(known)}")
+    return value
+
+
+def _tell_days(context: dg.AssetExecutionContext, run: EventsRun, extraction: Extraction) -> None:
+    """Report each day that was pulled as a partition; days that stood keep what they show."""
+    partitions = set(extraction.window.days)
+    for name, reason in extraction.pulled.items():
+        if name not in partitions:
+            continue  # it has not come yet
+        manifest = read_record(run.folder.manifest(name), DayManifest)
+        metadata = assets_metadata.day(manifest, reason)
+        if _has_partitions(context):
+            context.add_asset_metadata(metadata, partition_key=name)
+            continue
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=key("behavioral_events"),
+                partition=name,
+                metadata=metadata,
+                tags={"dagster/data_version": manifest.file.sha256},
+            )
+        )
+
+
+@dg.multi_asset(
+    name="experiments",
+    specs=[
+        dg.AssetSpec(
+            **_about(
+                "experiment_protocols",
+                "Experiment protocols, where the source keeps them: who, which design, when.",
+                {"postgres", "parquet"},
+                [],
+            )
+        ),
+        dg.AssetSpec(
+            **_about(
+                "phase_assignments",
+                "Phases of the protocols, where the source keeps them.",
+                {"postgres", "parquet"},
+                [],
+            )
+        ),
+    ],
+)
+def experiments(
+    context: dg.AssetExecutionContext, events: EventRuns
+) -> Iterator[dg.MaterializeResult]:
+    """Take protocols and phases under one database snapshot."""
+    with failing_clearly():
+        records = events.start(context).siblings()
+    for record in records:
+        for notice in record.notices:
+            context.log.info(notice)
+        yield dg.MaterializeResult(
+            asset_key=key(record.name),
+            metadata=assets_metadata.sibling(record),
+            data_version=dg.DataVersion(record.file.sha256),
+        )
+
+
+@dg.asset(
+    **_about(
+        "behavioral_events_export",
+        "A window of validated events as one versioned Parquet file, and the link to the newest.",
+        {"parquet"},
+        ["behavioral_events"],
+    ),
+    check_specs=checks.EXPORT_CHECKS,
+)
+def behavioral_events_export(
+    context: dg.AssetExecutionContext, config: ExportConfig, events: EventRuns
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Write the export."""
+    with failing_clearly():
+        run = events.start(context)
+        manifest = run.export(Window.ending(run.moment, config.days), config.user_id)
+    known, problems = run.track(manifest)
+    for problem in problems:
+        context.log.warning(problem)
+    expected = run.settings.toml.events.expected_columns
+    warnings = summary.warnings_of(manifest)
+    yield from checks.export_results(manifest, expected)
+    yield dg.MaterializeResult(
+        asset_key=key("behavioral_events_export"),
+        metadata=assets_metadata.export(manifest, known, [*warnings, *problems]),
+        data_version=dg.DataVersion(manifest.file.sha256),
+    )
+
+
+@dg.asset(
+    **_about(
+        "research_behavioral_events",
+        "Schema research of the analytics database over the newest export: events, protocols, "
+        "daily scores and phase observations. Built aside and swapped.",
+        {"duckdb"},
+        ["behavioral_events_export", "experiment_protocols", "phase_assignments"],
+    ),
+    check_specs=checks.RESEARCH_CHECKS,
+)
+def research_behavioral_events(
+    context: dg.AssetExecutionContext, config: ResearchConfig, events: EventRuns
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Bring the research database up to date; what goes wrong is a warning, the export stands."""
+    with failing_clearly():
+        form = None if config.form is None else _one_of("form", config.form, _FORMS)
+        record = events.start(context).sync(cast(Form | None, form))
+    if record.problem:
+        context.log.warning(f"the research database was not brought up to date: {record.problem}")
+    yield from checks.sync_results(record)
+    yield dg.MaterializeResult(
+        asset_key=key("research_behavioral_events"), metadata=assets_metadata.research(record)
+    )
+
+
+@dg.asset(
+    **_about(
+        "its_results",
+        "Interrupted time series of users whose protocol has one interruption: effect, confidence "
+        "interval and p by segmented regression.",
+        {"duckdb", "python"},
+        ["research_behavioral_events"],
+    )
+)
+def its_results(context: dg.AssetExecutionContext, events: EventRuns) -> dg.MaterializeResult:
+    """Estimate all of them."""
+    return _analysed(context, events, "its")
+
+
+@dg.asset(
+    **_about(
+        "abab_results",
+        "ABAB comparisons of users with all four phases, protocol by protocol: effect, confidence "
+        "interval and p by permutation.",
+        {"duckdb", "python"},
+        ["research_behavioral_events"],
+    )
+)
+def abab_results(context: dg.AssetExecutionContext, events: EventRuns) -> dg.MaterializeResult:
+    """Estimate all of them."""
+    return _analysed(context, events, "abab")
+
+
+def _analysed(
+    context: dg.AssetExecutionContext, events: EventRuns, kind: studies.Kind
+) -> dg.MaterializeResult:
+    with failing_clearly():
+        run = events.start(context)
+        connection = studies.open_research(run.settings.analytics_path)
+        try:
+            analyse = studies.analyse_its if kind == "its" else studies.analyse_abab
+            analysed = analyse(connection)
+            studies.keep_studies(run.folder, kind, connection, analysed, run.run_id)
+        finally:
+            connection.close()
+    return dg.MaterializeResult(metadata=assets_metadata.studies(analysed))

@@ -1,0 +1,176 @@
+"""The metadata that events assets show in the UI."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from outreach_platform.events import plots
+from outreach_platform.events.experiments import TABLES, SiblingRecord
+from outreach_platform.events.layout import DayManifest, ExportManifest, Extraction, SyncRecord
+from outreach_platform.events.plots_days import days_picture
+from outreach_platform.events.research_sql import EVENTS, STANDING_QUERIES
+from outreach_platform.events.schema import COLUMNS
+from outreach_platform.events.studies import Analysed
+
+Metadata = dict[str, Any]
+_PICTURES = 12
+
+
+def event_schema() -> dg.TableSchema:
+    """The fifteen columns as the UI shows them."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.duckdb_type,
+                constraints=dg.TableColumnConstraints(
+                    nullable=not column.required, unique=column.name == "id"
+                ),
+            )
+            for column in COLUMNS
+        ]
+    )
+
+
+def day(manifest: DayManifest, reason: str) -> Metadata:
+    """Of one day of behavioral_events."""
+    return {
+        "dagster/partition_row_count": manifest.file.rows,
+        "dagster/uri": manifest.file.path,
+        "pulled_because": reason,
+        "quarantined": manifest.quarantined,
+        "source_rows": manifest.source_rows,
+        "validation": manifest.validation,
+        "size_bytes": manifest.file.size,
+        "sha256": manifest.file.sha256,
+    }
+
+
+def extraction(record: Extraction) -> Metadata:
+    """Of behavioral_events as a whole."""
+    window = record.window
+    return {
+        "dagster/column_schema": event_schema(),
+        "window": f"{window.start} to {window.end}",
+        "source": record.source,
+        "table": record.table,
+        "validation": record.validation,
+        "days_pulled": len(record.pulled),
+        "days_kept": record.kept,
+        "rows_pulled": record.rows,
+        "quarantined": record.quarantined,
+        "errors": dg.MetadataValue.json(record.errors),
+        "warnings": dg.MetadataValue.json(record.warnings),
+        "notices": dg.MetadataValue.json(record.notices),
+    }
+
+
+def sibling(record: SiblingRecord) -> Metadata:
+    """Of experiment_protocols and phase_assignments."""
+    columns = TABLES[record.name]
+    return {
+        "dagster/row_count": record.file.rows,
+        "dagster/uri": record.file.path,
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(name, kind) for name, kind in columns.items()]
+        ),
+        "found": record.found,
+        "notices": dg.MetadataValue.json(record.notices),
+    }
+
+
+def export(manifest: ExportManifest, known: dict[str, str], warnings: Sequence[str]) -> Metadata:
+    """Of behavioral_events_export."""
+    lineage = dg.TableColumnLineage(
+        {
+            column.name: [
+                dg.TableColumnDep(
+                    asset_key=dg.AssetKey(["events", "behavioral_events"]), column_name=column.name
+                )
+            ]
+            for column in COLUMNS
+        }
+    )
+    metadata: Metadata = {
+        "dagster/row_count": manifest.file.rows,
+        "dagster/uri": manifest.file.path,
+        "dagster/column_schema": event_schema(),
+        "dagster/column_lineage": lineage,
+        "window": f"{manifest.window.start} to {manifest.window.end}",
+        "filtered": manifest.user_id is not None,
+        "users": manifest.users,
+        "event_types": manifest.event_types,
+        "size_bytes": manifest.file.size,
+        "validation": manifest.validation,
+        "quarantined": manifest.quarantined,
+        "seconds": manifest.seconds,
+        "warnings": dg.MetadataValue.json(list(warnings)),
+    }
+    if manifest.first and manifest.last:
+        metadata["first"] = manifest.first.isoformat()
+        metadata["last"] = manifest.last.isoformat()
+    if manifest.file.rows:
+        days = [(name, each.rows) for name, each in manifest.days.items()]
+        metadata["by_day"] = dg.MetadataValue.md(days_picture(days))
+    return {**metadata, **known}
+
+
+def research(record: SyncRecord) -> Metadata:
+    """Of research_behavioral_events."""
+    queries = "\n\n".join(f"**{name}**\n```sql\n{q}\n```" for name, q in STANDING_QUERIES.items())
+    return {
+        "dagster/table_name": EVENTS,
+        "dagster/uri": record.database,
+        "form": record.form or "not brought up to date",
+        "export": record.stamp or "-",
+        "problem": record.problem or "-",
+        "slowest_standing_query_ms": record.slowest_ms or 0.0,
+        "standing_queries": dg.MetadataValue.md(queries),
+    }
+
+
+def studies(analysed: Sequence[Analysed]) -> Metadata:
+    """Of its_results and abab_results: a table of all, pictures of the first ones."""
+    metadata: Metadata = {
+        "dagster/row_count": len(analysed),
+        "estimated": sum(_result(a).status == "estimated" for a in analysed),
+        "results": dg.MetadataValue.md(_table(analysed)),
+    }
+    shown = [a for a in analysed if _result(a).status == "estimated"][:_PICTURES]
+    if pictures := [_picture(each) for each in shown]:
+        metadata["pictures"] = dg.MetadataValue.md("\n\n".join(pictures))
+    return metadata
+
+
+def _result(analysed: Analysed):
+    result = analysed.study.its or analysed.study.abab
+    if result is None:
+        raise AssertionError("a study has a result")
+    return result
+
+
+def _table(analysed: Sequence[Analysed]) -> str:
+    if not analysed:
+        return "no user has what this analysis needs: a protocol, or observations in phases"
+    lines = [
+        "| user | protocol | effect | 95 % from | to | p | result |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for each in analysed:
+        result, study = _result(each), each.study
+        numbers = (result.effect, result.ci_low, result.ci_high)
+        shown = " | ".join("-" if n is None else f"{n:.2f}" for n in numbers)
+        p = "-" if result.p_value is None else f"{result.p_value:.4g}"
+        name = (study.protocol or "-").replace("|", "\\|")
+        lines.append(f"| {study.user_id} | {name} | {shown} | {p} | {result.message} |")
+    return "\n".join(lines)
+
+
+def _picture(analysed: Analysed) -> str:
+    study = analysed.study
+    if study.its is not None:
+        return plots.its_picture(analysed.rows, study.its)
+    if study.abab is not None:
+        return plots.abab_picture(analysed.rows, study.abab)
+    raise AssertionError("a study has a result")
