@@ -8,7 +8,6 @@ import dagster as dg
 from outreach_platform.events import plots
 from outreach_platform.events.experiments import TABLES, SiblingRecord
 from outreach_platform.events.layout import DayManifest, ExportManifest, Extraction, SyncRecord
-from outreach_platform.events.plots_days import days_picture
 from outreach_platform.events.research_sql import EVENTS, STANDING_QUERIES
 from outreach_platform.events.schema import COLUMNS
 from outreach_platform.events.studies import Analysed
@@ -110,9 +109,6 @@ def export(manifest: ExportManifest, known: dict[str, str], warnings: Sequence[s
     if manifest.first and manifest.last:
         metadata["first"] = manifest.first.isoformat()
         metadata["last"] = manifest.last.isoformat()
-    if manifest.file.rows:
-        days = [(name, each.rows) for name, each in manifest.days.items()]
-        metadata["by_day"] = dg.MetadataValue.md(days_picture(days))
     return {**metadata, **known}
 
 
