@@ -202,9 +202,11 @@ def status(as_json: bool) -> int:
     """Show per state and export the last success, counts and open problems."""
     from outreach_platform.commands import output
     from outreach_platform.commands.status import status_rows
+    from outreach_platform.commands.status_events import event_rows
     from outreach_platform.settings import load_settings
 
-    output.result(status_rows(load_settings()), as_json=as_json)
+    settings = load_settings()
+    output.result([*status_rows(settings), *event_rows(settings)], as_json=as_json)
     return EXIT_OK
 
 

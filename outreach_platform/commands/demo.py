@@ -5,18 +5,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from outreach_platform.commands import output
+from outreach_platform.commands.events import export_events
 from outreach_platform.commands.launch import ready_instance
 from outreach_platform.commands.snapshot import STOPPED, exit_code, snapshot_states
 from outreach_platform.commands.status import status_rows
 from outreach_platform.embedded.sample import DIRTY_STATE, load_sample, write_filings
 from outreach_platform.embedded.server import EmbeddedServer, ensure_running
+from outreach_platform.events.layout import EventFolder
 from outreach_platform.foundation.errors import EXIT_OK, UsageError
+from outreach_platform.operations.jobs import events_config
 from outreach_platform.operations.serving import serve
 from outreach_platform.records.states import STATES
 from outreach_platform.resources import embedded_folder
 from outreach_platform.settings import Settings, load_settings
 from outreach_platform.snapshots.layout import StateFolder
 from outreach_platform.snapshots.records import EMBEDDED, published
+
+# The sample's events lie within.
+EVENT_DAYS = 90
 
 
 def demo(*, serve_ui: bool, port: int | None, as_json: bool) -> int:
@@ -41,8 +47,9 @@ def demo(*, serve_ui: bool, port: int | None, as_json: bool) -> int:
         write_filings(settings.data_dir / "filings")
     with ready_instance(settings.data_dir) as instance:
         rows = snapshot_states(instance, settings, list(STATES))
-    output.result(rows, as_json=as_json)
-    code = exit_code([row for row in rows if not _expected_stop(row)])
+        events = export_events(instance, settings, config=events_config(days=EVENT_DAYS), sync=True)
+    output.result([*rows, events], as_json=as_json)
+    code = exit_code([row for row in (*rows, events) if not _expected_stop(row)])
     if any(_expected_stop(row) for row in rows):
         output.message(
             f"{DIRTY_STATE} is dirty on purpose: K1 stopped it, nothing of it was published, and "
@@ -85,10 +92,16 @@ def _serve(settings: Settings, port: int | None) -> int:
 
 
 def _expected_stop(row: dict) -> bool:
-    return row["state"] == DIRTY_STATE and row["status"] == STOPPED
+    return row.get("state") == DIRTY_STATE and row["status"] == STOPPED
 
 
 def _refuse_real_data(settings: Settings) -> None:
+    export = EventFolder(settings.data_dir).newest()
+    if export is not None and export.source != EMBEDDED:
+        raise UsageError(
+            f"{settings.data_dir} holds events of {export.source}: the demo would mix sample data "
+            "into them; set OUTREACH_DATA_DIR to another folder"
+        )
     for state in STATES:
         real = [m for m in published(StateFolder(settings.data_dir, state)) if m.source != EMBEDDED]
         if real:
@@ -103,6 +116,6 @@ def _tell_where(settings: Settings) -> None:
     data = settings.data_dir
     shown = data.relative_to(here) if data.is_relative_to(here) else data
     output.message(
-        f"files: {shown}/exports   objects: {shown}/objects   "
-        f"DuckDB: {shown}/duckdb/outreach_workbench.duckdb"
+        f"files: {shown}/exports, {shown}/raw   objects: {shown}/objects   "
+        f"DuckDB: {shown}/duckdb/outreach_workbench.duckdb, {shown}/duckdb/analytics.duckdb"
     )

@@ -1,5 +1,6 @@
 """What commands print: the result to stdout, progress and messages to stderr."""
 
+import itertools
 import json
 import os
 import sys
@@ -12,12 +13,14 @@ from rich import box
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 Row = Mapping[str, Any]
 
-_STYLES = {"published": "green", "stopped": "yellow", "failed": "red"}
+_STYLES = {"published": "green", "exported": "green", "stopped": "yellow", "failed": "red"}
 # Piped output has no width of its own; a narrow default would break every line.
 _PIPED_WIDTH = 200
+_WIDEST = 9
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -44,21 +47,42 @@ def interrupted() -> None:
 
 
 def result(rows: Sequence[Row], *, as_json: bool) -> None:
-    """The command's result: a table, or `{"results": [...]}` with the same columns as keys."""
+    """The command's result: tables, or `{"results": [...]}` with the same columns as keys.
+
+    Rows with the same columns make one table; a long row by itself is shown a line a column.
+    """
     if as_json:
         click.echo(json.dumps({"results": list(rows)}, default=str, indent=2))
         return
-    if not rows:
-        return
+    for _, group in itertools.groupby(rows, key=list):
+        alike = list(group)
+        wide = len(alike) == 1 and len(alike[0]) > _WIDEST
+        _console().print(_listing(alike[0]) if wide else _table(alike))
+
+
+def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, value in rows[0].items():
         justify = "right" if isinstance(value, int) else "left"
         wraps = name in ("message", "problems")
         table.add_column(name.replace("_", " "), justify=justify, no_wrap=not wraps)
     for row in rows:
-        style = _STYLES.get(str(row.get("status")))
-        table.add_row(*(_cell(value) for value in row.values()), style=style)
-    _console().print(table)
+        table.add_row(*(_cell(value) for value in row.values()), style=_style(row))
+    return table
+
+
+def _listing(row: Row) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in row.items():
+        style = _style(row) if name == "status" else None
+        table.add_row(name.replace("_", " "), Text(_cell(value), style=style or ""))
+    return table
+
+
+def _style(row: Row) -> str | None:
+    return _STYLES.get(str(row.get("status")))
 
 
 def _cell(value: Any) -> str:

@@ -37,7 +37,7 @@ def _state_row(folder: StateFolder) -> dict[str, Any]:
         "state": folder.state,
         "status": status,
         "last_published": newest.version if newest else None,
-        "age": _age(receipt.published_at) if receipt else None,
+        "age": age_of(receipt.published_at) if receipt else None,
         **{table: newest.counts[table] if newest else None for table in TABLES},
         "snapshots": len(found),
         "problems": problems,
@@ -56,8 +56,9 @@ def _last_outcome(folder: StateFolder) -> Outcome | None:
     return None
 
 
-def _age(published_at: datetime) -> str:
-    seconds = (datetime.now(UTC) - published_at).total_seconds()
+def age_of(moment: datetime) -> str:
+    """How long ago a moment (aware) is, in its largest unit."""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
