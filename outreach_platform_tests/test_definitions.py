@@ -48,7 +48,9 @@ def _assets(definitions: dg.Definitions) -> Iterator[str]:
 
 
 def _checks(definitions: dg.Definitions) -> Iterator[str]:
-    specs = [spec for check in definitions.asset_checks or [] for spec in check.check_specs]
+    apart = [spec for check in definitions.asset_checks or [] for spec in check.check_specs]
+    made = [a for a in definitions.assets or [] if isinstance(a, dg.AssetsDefinition)]
+    specs = [*apart, *(spec for asset in made for spec in asset.check_specs)]
     for spec in sorted(specs, key=lambda s: (s.asset_key, s.name)):
         yield f"check {spec.asset_key.to_user_string()}: {spec.name}"
         yield f"  blocking: {'yes' if spec.blocking else 'no'}"
@@ -108,9 +110,17 @@ def test_the_graph_is_the_one_in_the_file() -> None:
 
 
 def test_every_contract_asset_is_there() -> None:
-    names = ("companies_raw", "people_raw", *TABLES, "parquet_exports", "b2_objects", "snapshots")
+    outreach = (
+        *("companies_raw", "people_raw", *TABLES),
+        *("parquet_exports", "b2_objects", "snapshots"),
+    )
+    events = ("behavioral_events", "behavioral_events_export", "research_behavioral_events")
+    siblings = ("experiment_protocols", "phase_assignments", "its_results", "abab_results")
     keys = {spec.key for spec in defs.resolve_all_asset_specs()}
-    assert keys == {dg.AssetKey(["outreach", name]) for name in names}
+    assert keys == {
+        *(dg.AssetKey(["outreach", name]) for name in outreach),
+        *(dg.AssetKey(["events", name]) for name in (*events, *siblings)),
+    }
 
 
 def test_every_step_after_the_split_waits_for_every_blocking_check() -> None:
@@ -148,7 +158,7 @@ from outreach_platform.definitions import defs
 import dagster as dg
 dg.Definitions.validate_loadable(defs)
 heavy = ["boto3", "botocore", "b2sdk", "ibis", "matplotlib", "pandas", "pandera", "pyarrow",
-         "dagster_aws", "numpy", "outreach_platform.embedded.sample.load"]
+         "dagster_aws", "numpy", "scipy", "statsmodels", "dvc", "mlflow", "outreach_platform.embedded.sample.load"]
 print([name for name in heavy if name in sys.modules])
 """
 
