@@ -158,7 +158,8 @@ from outreach_platform.definitions import defs
 import dagster as dg
 dg.Definitions.validate_loadable(defs)
 heavy = ["boto3", "botocore", "b2sdk", "ibis", "matplotlib", "pandas", "pandera", "pyarrow",
-         "dagster_aws", "numpy", "scipy", "statsmodels", "dvc", "mlflow", "outreach_platform.embedded.sample.load"]
+         "dagster_aws", "numpy", "scipy", "statsmodels", "dvc", "mlflow",
+         "outreach_platform.embedded.sample.load"]
 print([name for name in heavy if name in sys.modules])
 """
 
