@@ -35,7 +35,12 @@ from outreach_platform.foundation.lake import (
     write_record,
 )
 from outreach_platform.foundation.parquet_concat import CannotConcatenate, concat_parquet
-from outreach_platform.foundation.warehouse import quote_text, read_parquet_sql, write_parquet
+from outreach_platform.foundation.warehouse import (
+    FORMAT_2,
+    quote_text,
+    read_parquet_sql,
+    write_parquet,
+)
 
 # Below, row groups would be too small for readers, and writing anew costs little.
 _FEWEST_ROWS_A_DAY = 4096
@@ -64,10 +69,13 @@ def export(
         now: aware; names the version.
 
     Raises:
-        UsageError: a day of the window was never taken.
+        UsageError: a day of the window was never taken, or a file stands where the link to the
+            newest export should.
         IntegrityError: a day is not the file that was written.
     """
     started = time.perf_counter()
+    if user_id is None:
+        _require_link(folder.latest)
     days = _days_of(folder, window, now)
     _remove_unfinished(folder)
     stamp = _free_stamp(folder, now)
@@ -121,17 +129,17 @@ def _as_exported(day: DayManifest) -> ExportedDay:
     )
 
 
-def _point_latest_at(folder: EventFolder, stamp: str) -> None:
-    """Let the link name another export, atomically; it is relative, so that folders can move.
-
-    Raises:
-        UsageError: a file stands where the link should.
-    """
-    link = folder.latest
+def _require_link(link: Path) -> None:
+    """Refuse before anything is written what the link cannot take the place of."""
     if link.exists() and not link.is_symlink():
         raise UsageError(
             f"{link} is a file and not the link to the newest export: move it away, then run again"
         )
+
+
+def _point_latest_at(folder: EventFolder, stamp: str) -> None:
+    """Let the link name another export, atomically; it is relative, so that folders can move."""
+    link = folder.latest
     aside = link.with_name(f".{link.name}.{os.getpid()}{PARTIAL}")
     aside.unlink(missing_ok=True)
     aside.symlink_to(folder.export(stamp).name)
@@ -181,7 +189,7 @@ def _footer(days: list[DayManifest], window: Window, user_id: str | None) -> dic
     """What the file says of itself; no clock in it, so that equal events give equal files."""
     return {
         "outreach.window": f"{window.start}/{window.end}",
-        "outreach.filter": json.dumps({"userId": user_id} if user_id else {}),
+        "outreach.filter": json.dumps({} if user_id is None else {"userId": user_id}),
         "outreach.validation": _weakest(days),
         "outreach.rules_version": _joined(day.rules_version for day in days),
         "outreach.source": _joined(day.source for day in days),
@@ -219,9 +227,16 @@ def _write(
             )
         except CannotConcatenate:
             pass  # days of another release; they are written anew
-    chosen = f' WHERE "userId" = {quote_text(user_id)}' if user_id else ""
+    chosen = f' WHERE "userId" = {quote_text(user_id)}' if user_id is not None else ""
     listed = ", ".join(f'"{name}"' for name in NAMES)
     query = f'SELECT {listed} FROM {read_parquet_sql(paths)}{chosen} ORDER BY "timestamp", id'
-    return write_parquet(
-        engine, query, target, folder.data_dir, compression=compression, metadata=metadata
-    ).rows
+    written = write_parquet(
+        engine,
+        query,
+        target,
+        folder.data_dir,
+        compression=compression,
+        metadata=metadata,
+        options=FORMAT_2,
+    )
+    return written.rows

@@ -218,6 +218,7 @@ class SyncRecord(Record):
         database: absolute path.
         problem: why it failed, None where it did not.
         slowest_ms: p95 of the slowest standing query on the view, in milliseconds.
+        set_aside: where a damaged database was moved, None where it was whole.
         synced_at: when.
         run_id: by which run.
     """
@@ -227,6 +228,7 @@ class SyncRecord(Record):
     database: str
     problem: str | None
     slowest_ms: float | None
+    set_aside: str | None = None
     synced_at: datetime
     run_id: str
 

@@ -5,9 +5,8 @@ over; only the objects of `research_sql.OURS` are replaced.
 """
 
 import math
+import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -17,15 +16,15 @@ import duckdb
 from outreach_platform.events import research_sql
 from outreach_platform.events.experiments import TABLES, siblings_sql
 from outreach_platform.events.layout import EventFolder, ExportManifest, SyncRecord
+from outreach_platform.events.research_file import Present, held
 from outreach_platform.events.research_sql import EVENTS, EXPORTS, OURS, SCHEMA
-from outreach_platform.foundation.errors import BusyError, OutreachError, UsageError
+from outreach_platform.foundation.errors import IntegrityError, OutreachError, UsageError
 from outreach_platform.foundation.lake import sha256_of, write_record
 from outreach_platform.foundation.warehouse import publish_database, quote_identifier, quote_text
 
 Form = Literal["auto", "view", "table"]
 _PROBES = 20
 _PERCENTILE = 0.95
-_OPEN = ("lock", "different configuration", "already open")
 
 
 def sync(
@@ -60,11 +59,13 @@ def sync(
             "`outreach events` first"
         )
     build = _Build(folder, export, form, slow_query_ms, memory_limit, threads)
-    problem = None
+    problem = aside = None
     try:
         _check_export(folder, export)
-        with _open_file(database) as (start_from, unchanged):
-            publish_database(database, lambda c: (build(c), unchanged())[0], start_from=start_from)
+        # Where a link leads is where the file stands; the link itself is not ours to replace.
+        with held(database.resolve()) as present:
+            aside = present.set_aside
+            _publish(database.resolve(), build, present)
     except (OutreachError, duckdb.Error, OSError) as error:
         problem = str(error).strip().splitlines()[0]
     record = SyncRecord(
@@ -73,6 +74,7 @@ def sync(
         database=str(database),
         problem=problem,
         slowest_ms=build.slowest_ms,
+        set_aside=str(aside) if aside else None,
         synced_at=datetime.now(UTC),
         run_id=run_id,
     )
@@ -82,10 +84,21 @@ def sync(
 
 def _check_export(folder: EventFolder, export: ExportManifest) -> None:
     path = folder.export(export.stamp)
-    if sha256_of(path) != export.file.sha256:
-        raise OutreachError(
-            f"{path} is not the file that was written; run `outreach events` for a new export"
+    if not path.is_file() or sha256_of(path) != export.file.sha256:
+        raise IntegrityError(
+            f"{path} is gone or not the file that was written; run `outreach events` for a new "
+            "export"
         )
+
+
+def _publish(database: Path, build: "_Build", present: Present) -> None:
+    """Build the new file, and let it take its place unless somebody wrote to the present one."""
+
+    def fill(connection: duckdb.DuckDBPyConnection) -> None:
+        build(connection)
+        present.require_unchanged()
+
+    publish_database(database, fill, start_from=present.start_from)
 
 
 class _Build:
@@ -113,7 +126,9 @@ class _Build:
         memory, threads = self._limits
         connection.execute(f"SET memory_limit = {quote_text(memory)}")
         connection.execute(f"SET threads = {threads}")
-        connection.execute(f"SET temp_directory = {quote_text(str(self._folder.spill))}")
+        # Named as `warehouse.bulk_engine` names its own, which removes those of killed processes.
+        spill = self._folder.spill / f"duckdb-{os.getpid()}-research"
+        connection.execute(f"SET temp_directory = {quote_text(str(spill))}")
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         _drop_ours(connection)
@@ -206,97 +221,3 @@ def _milliseconds(
     started = time.perf_counter()
     connection.execute(query, parameters).fetchall()
     return (time.perf_counter() - started) * 1000
-
-
-@contextmanager
-def _open_file(database: Path) -> Iterator[tuple[Path | None, Callable[[], None]]]:
-    """Hold the present file, so that no writer opens it meanwhile.
-
-    Yields:
-        The file to begin with, None for an empty one; and a function that fails when somebody has
-        written to the present file since.
-
-    Raises:
-        BusyError: another program has it open for writing.
-        OutreachError: it is of a newer DuckDB.
-    """
-    if not database.exists():
-        yield None, lambda: None
-        return
-    _fold_log(database)
-    try:
-        connection = duckdb.connect(str(database), read_only=True)
-    except duckdb.Error as error:
-        _set_aside(database, error)
-        yield None, lambda: None
-        return
-    try:
-        seen = _identity(database)
-        start_from = database if _has_strangers(connection) else None
-
-        def unchanged() -> None:
-            if _identity(database) != seen:
-                raise BusyError(f"{database} was written by another program meanwhile; run again")
-
-        yield start_from, unchanged
-    finally:
-        connection.close()
-
-
-def _fold_log(database: Path) -> None:
-    """Write a log that a killed writer left into the file: it would be replayed on the new one."""
-    if not database.with_name(f"{database.name}.wal").exists():
-        return
-    try:
-        connection = duckdb.connect(str(database))
-    except duckdb.Error as error:
-        _set_aside(database, error)
-        return
-    try:
-        connection.execute("CHECKPOINT")
-    finally:
-        connection.close()
-
-
-def _set_aside(database: Path, error: duckdb.Error) -> None:
-    """Move a damaged file away, and its log; nothing is deleted.
-
-    Raises:
-        BusyError: it is not damaged, but open elsewhere.
-        OutreachError: it is not damaged, but of another DuckDB.
-    """
-    text = str(error).splitlines()[0]
-    if any(sign in text for sign in _OPEN):
-        raise BusyError(
-            f"{database} is open for writing in another program: close it there, and the next run "
-            "brings it up to date"
-        ) from None
-    if "version number" in text:
-        raise OutreachError(
-            f"{database} was written by another version of DuckDB: move it away, or name another "
-            "file in DUCKDB_DB_PATH"
-        ) from None
-    stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
-    log = database.with_name(f"{database.name}.wal")
-    for path in (log, database):
-        if path.exists():
-            path.rename(path.with_name(f"{path.name}.damaged-{stamp}"))
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _has_strangers(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether somebody keeps something of their own in the database."""
-    found = connection.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal "
-        "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal "
-        "UNION ALL SELECT schema_name, sequence_name FROM duckdb_sequences() "
-        "UNION ALL SELECT schema_name, function_name FROM duckdb_functions() WHERE NOT internal "
-        "UNION ALL SELECT schema_name, type_name FROM duckdb_types() WHERE NOT internal "
-        "UNION ALL SELECT schema_name, '' FROM duckdb_schemas() WHERE NOT internal "
-        f"AND schema_name NOT IN ('main', {quote_text(SCHEMA)})"
-    ).fetchall()
-    return any(schema != SCHEMA or name not in OURS for schema, name in found)

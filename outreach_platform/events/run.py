@@ -71,8 +71,10 @@ class EventsRun:
 
     def sweep(self) -> None:
         """Remove the temporary files of interrupted runs. Call it under the lock."""
-        for folder in (self.folder.lake, self.folder.raw, self.folder.quarantine):
-            for path in remove_partials(folder):
+        siblings = [experiments.sibling_file(self.folder, t).parent for t in experiments.TABLES]
+        folder = self.folder
+        for place in (folder.lake, *siblings, folder.raw, folder.quarantine):
+            for path in remove_partials(place):
                 _logger.warning("removed %s, which an interrupted run had left", path)
 
     def extract(self, window: Window, mode: Mode = "strict", *, full: bool = False) -> Extraction:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 import psutil
@@ -22,7 +23,10 @@ SNAPPY = "snappy"
 # A dictionary of many values costs a third of the writing time and saves a tenth of the size
 # (measured on people: 0.29 s and 11.5 MB, against 0.20 s and 12.8 MB).
 _PARQUET = "FORMAT parquet, COMPRESSION {compression}, DICTIONARY_SIZE_LIMIT 2000"
+# Delta encodings: a sixth smaller on events, for nothing; what reads Parquet 1 alone cannot.
+FORMAT_2 = "PARQUET_VERSION V2"
 _SPILL = "duckdb-"
+_BLOCK = 1 << 20
 _OFFLINE = {"autoinstall_known_extensions": False}
 
 
@@ -96,6 +100,7 @@ def write_parquet(
     *,
     compression: str = SNAPPY,
     metadata: Mapping[str, str] | None = None,
+    options: str = "",
     durable: bool = True,
 ) -> FileRecord:
     """Write a query's rows to a Parquet file, atomically.
@@ -107,19 +112,20 @@ def write_parquet(
         relative_to: the data folder, for the record's path.
         compression: of the pages: `snappy`, `zstd`, `gzip` or `uncompressed`.
         metadata: keys and values for the file's footer.
+        options: more of DuckDB's options, for example `FORMAT_2`.
         durable: see `lake.replacing`.
 
     Raises:
         OutreachError: the disk is full, the folder refuses, or the memory limit is too low.
     """
-    options = _PARQUET.format(compression=compression)
+    chosen = [_PARQUET.format(compression=compression), *([options] if options else [])]
     if metadata:
         pairs = (f"{quote_text(key)}: {quote_text(metadata[key])}" for key in sorted(metadata))
-        options += f", KV_METADATA {{{', '.join(pairs)}}}"
+        chosen.append(f"KV_METADATA {{{', '.join(pairs)}}}")
     try:
         with replacing(target, durable=durable) as temporary:
             copied = connection.execute(
-                f"COPY ({select}) TO {quote_text(str(temporary))} ({options})"
+                f"COPY ({select}) TO {quote_text(str(temporary))} ({', '.join(chosen)})"
             ).fetchone()
     except duckdb.Error as error:
         if not _is_about(error, target):
@@ -173,14 +179,15 @@ def publish_database(
     target: Path,
     build: Callable[[duckdb.DuckDBPyConnection], None],
     *,
-    start_from: Path | None = None,
+    start_from: BinaryIO | None = None,
 ) -> None:
     """Build a DuckDB file aside and rename it over `target`.
 
     Args:
         target: the file that people open; whoever has it open keeps reading the old one.
         build: fills the database.
-        start_from: a database file to begin with, without a log beside it; an empty one otherwise.
+        start_from: a database file to begin with, open, without a log beside it; an empty one
+            otherwise. It is left open, because closing it would end the process's locks on it.
 
     Raises:
         OutreachError: the disk is full, or the folder refuses.
@@ -190,7 +197,8 @@ def publish_database(
         log = temporary.with_name(temporary.name + ".wal")
         try:
             if start_from is not None:
-                shutil.copyfile(start_from, temporary)
+                with temporary.open("xb") as copy:
+                    shutil.copyfileobj(start_from, copy, _BLOCK)
             _build(temporary, build)
             if log.exists():
                 raise IntegrityError(f"{target} was not written completely; run again")
