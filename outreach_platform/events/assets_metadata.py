@@ -1,5 +1,6 @@
 """The metadata that events assets show in the UI."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,14 @@ from outreach_platform.events import plots
 from outreach_platform.events.experiments import TABLES, SiblingRecord
 from outreach_platform.events.layout import DayManifest, ExportManifest, Extraction, SyncRecord
 from outreach_platform.events.research_sql import EVENTS, STANDING_QUERIES
-from outreach_platform.events.schema import COLUMNS
+from outreach_platform.events.schema import COLUMNS, EventColumn
 from outreach_platform.events.studies import Analysed
 
 Metadata = dict[str, Any]
 _PICTURES = 12
+_TRACKED_AS = {"dvc": "dvc_md5", "mlflow": "mlflow_run_id"}
+# A page shows some fifty characters of a line.
+_CLAUSE = re.compile(r" (?=(?:FROM|WHERE|GROUP BY|ORDER BY) )")
 
 
 def event_schema() -> dg.TableSchema:
@@ -23,6 +27,7 @@ def event_schema() -> dg.TableSchema:
             dg.TableColumn(
                 column.name,
                 column.duckdb_type,
+                description=_described(column),
                 constraints=dg.TableColumnConstraints(
                     nullable=not column.required, unique=column.name == "id"
                 ),
@@ -30,6 +35,18 @@ def event_schema() -> dg.TableSchema:
             for column in COLUMNS
         ]
     )
+
+
+def _described(column: EventColumn) -> str | None:
+    if column.allowed:
+        return ", ".join(column.allowed)
+    if column.bounds:
+        lowest, highest = column.bounds
+        return f"{lowest} to {highest}" + (", 0 is Sunday" if column.name == "dayOfWeek" else "")
+    if column.pattern:
+        return f"CUID, {column.pattern}"
+    by_kind = {"json": "canonical JSON text", "timestamp": "naive UTC"}
+    return by_kind.get(column.kind)
 
 
 def day(manifest: DayManifest, reason: str) -> Metadata:
@@ -97,33 +114,42 @@ def export(manifest: ExportManifest, known: dict[str, str], warnings: Sequence[s
         "dagster/column_schema": event_schema(),
         "dagster/column_lineage": lineage,
         "window": f"{manifest.window.start} to {manifest.window.end}",
+        "file": dg.MetadataValue.path(manifest.file.path),
         "filtered": manifest.user_id is not None,
         "users": manifest.users,
         "event_types": manifest.event_types,
         "size_bytes": manifest.file.size,
         "validation": manifest.validation,
         "quarantined": manifest.quarantined,
-        "seconds": manifest.seconds,
+        "seconds": round(manifest.seconds, 3),
         "warnings": dg.MetadataValue.json(list(warnings)),
     }
     if manifest.first and manifest.last:
-        metadata["first"] = manifest.first.isoformat()
-        metadata["last"] = manifest.last.isoformat()
-    return {**metadata, **known}
+        metadata["first"] = manifest.first.isoformat(timespec="seconds")
+        metadata["last"] = manifest.last.isoformat(timespec="seconds")
+    return {**metadata, **{_TRACKED_AS[tracker]: name for tracker, name in known.items()}}
 
 
 def research(record: SyncRecord) -> Metadata:
-    """Of research_behavioral_events."""
-    queries = "\n\n".join(f"**{name}**\n```sql\n{q}\n```" for name, q in STANDING_QUERIES.items())
-    return {
+    """Of research_behavioral_events; what was not measured or made is left out."""
+    queries = "\n\n".join(
+        f"**{name}**\n```sql\n{_CLAUSE.sub(chr(10), query)}\n```"
+        for name, query in STANDING_QUERIES.items()
+    )
+    metadata: Metadata = {
         "dagster/table_name": EVENTS,
         "dagster/uri": record.database,
+        "database": dg.MetadataValue.path(record.database),
         "form": record.form or "not brought up to date",
-        "export": record.stamp or "-",
-        "problem": record.problem or "-",
-        "slowest_standing_query_ms": record.slowest_ms or 0.0,
         "standing_queries": dg.MetadataValue.md(queries),
     }
+    if record.stamp is not None:
+        metadata["export"] = record.stamp
+    if record.problem is not None:
+        metadata["problem"] = record.problem
+    if record.slowest_ms is not None:
+        metadata["slowest_standing_query_ms"] = round(record.slowest_ms, 1)
+    return metadata
 
 
 def studies(analysed: Sequence[Analysed]) -> Metadata:
@@ -149,24 +175,20 @@ def _result(analysed: Analysed):
 def _table(analysed: Sequence[Analysed]) -> str:
     if not analysed:
         return "no user has what this analysis needs: a protocol, or observations in phases"
-    lines = [
-        "| user | protocol | effect | 95 % from | to | p | result |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    # More columns than these are squeezed on the page; the sentence has all the numbers.
+    lines = ["| user | protocol | result |", "| --- | --- | --- |"]
     for each in analysed:
-        result, study = _result(each), each.study
-        numbers = (result.effect, result.ci_low, result.ci_high)
-        shown = " | ".join("-" if n is None else f"{n:.2f}" for n in numbers)
-        p = "-" if result.p_value is None else f"{result.p_value:.4g}"
-        name = (study.protocol or "-").replace("|", "\\|")
-        lines.append(f"| {study.user_id} | {name} | {shown} | {p} | {result.message} |")
+        study = each.study
+        cells = (study.user_id, study.protocol or "-", _result(each).message)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
 
 def _picture(analysed: Analysed) -> str:
     study = analysed.study
+    whose = f"**{study.user_id}**, {study.protocol or 'no protocol'}"
     if study.its is not None:
-        return plots.its_picture(analysed.rows, study.its)
+        return f"{whose}\n\n{plots.its_picture(analysed.rows, study.its)}"
     if study.abab is not None:
-        return plots.abab_picture(analysed.rows, study.abab)
+        return f"{whose}\n\n{plots.abab_picture(analysed.rows, study.abab)}"
     raise AssertionError("a study has a result")
