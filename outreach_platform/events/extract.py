@@ -122,9 +122,7 @@ def _pull(
         rows = sum(counted.get(day, NOTHING).rows for day in reasons)
         query = read_sql(snapshot, table, request.window.start, list(reasons), rows)
         with snapshot.translated():
-            engine.execute(
-                f'CREATE OR REPLACE TEMP TABLE {PULLED} AS {query} ORDER BY "timestamp", id'
-            )
+            engine.execute(f'CREATE OR REPLACE TABLE {PULLED} AS {query} ORDER BY "timestamp", id')
     _check_counts(engine, table, counted, reasons)
     _logger.info("pulled %s events of %s days from %s", rows, len(reasons), table.qualified)
     return table, counted, reasons

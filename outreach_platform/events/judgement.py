@@ -20,6 +20,7 @@ from outreach_platform.foundation.warehouse import quote_identifier, quote_text
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend as DuckDBBackend
 
+# Not temporary: several connections write days from them.
 PULLED = "pulled"
 _BAD = "bad"
 _VIOLATIONS = "violations"
@@ -73,7 +74,7 @@ def judge(engine: duckdb.DuckDBPyConnection, now: datetime, others: str | None =
         r.code: counts[r.code] for r in rules.rules if r.severity == "error" and r.code in counts
     }
     warnings = {c: n for c, n in counts.items() if c not in errors}
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE {_BAD} (row BIGINT, {ERRORS} VARCHAR[])")
+    engine.execute(f"CREATE OR REPLACE TABLE {_BAD} (row BIGINT, {ERRORS} VARCHAR[])")
     if errors:
         _score(engine, backend, rules)
     bad = engine.execute(f"SELECT count(*) FROM {_BAD}").fetchone()

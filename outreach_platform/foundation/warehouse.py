@@ -56,12 +56,28 @@ def bulk_engine(
             }
         )
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            # It goes to stdout, into the middle of a command's JSON.
-            connection.execute("SET enable_progress_bar = false")
+            _prepare(connection)
             yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def beside(engine: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Another connection to the same database, for another thread; temporary tables are not seen.
+
+    One connection runs one statement at a time.
+    """
+    with engine.cursor() as connection:
+        _prepare(connection)
+        yield connection
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """What every connection sets for itself."""
+    connection.execute("SET TimeZone = 'UTC'")
+    # It goes to stdout, into the middle of a command's JSON.
+    connection.execute("SET enable_progress_bar = false")
 
 
 def _remove_orphans(folder: Path, pattern: str) -> None:
