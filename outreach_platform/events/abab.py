@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+    Integers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 FEWEST_OBSERVATIONS = 5
 PERMUTATIONS = 10_000
 # Relative to the largest score: a spread below it is rounding.
 _ROUNDING = 1e-10
-# Scores of one batch of permutations, 16 MB: memory does not grow with the observations.
+# Scores, or counts of scores, of one batch of permutations, 16 MB: memory does not grow with the
+# observations.
 _BATCH = 2_000_000
+# As many kinds of whole scores as there are from 0 to 100: up to here a division is drawn as counts
+# by score. 10,000 of them take 3 ms for 60 scores and 30 to 110 ms for 2,300 or 100,000; SciPy
+# shuffles the scores themselves, in 50 ms, 330 ms and 17 s.
+_KINDS = 101
+# Below so many scores of a kind, NumPy is quicker to draw scores than to draw the counts.
+_SCORES_OF_A_KIND = 16
 
 
 class AbabResult(Record):
@@ -184,14 +192,71 @@ def _compared(scores: "Mapping[str, Floats]", common: dict[str, Any]) -> AbabRes
 def permutation_p(treated: "Floats", control: "Floats", permutations: int, seed: int) -> float:
     """Two-sided p of a difference of means: share of divisions at least as far apart.
 
-    SciPy's `two-sided` doubles the smaller tail; the upper tail of the absolute difference counts
-    each division once.
+    Divisions are drawn by SciPy's permutation test, but for whole scores of no more than 101 kinds,
+    which is what an event's score can be: of these a division is drawn as its counts by score.
+    Both draw from the same distribution.
 
     Args:
         treated: scores, shape (n,), two or more.
         control: scores, shape (m,), two or more.
         permutations: divisions drawn; all are taken where there are no more.
         seed: of the draw.
+    """
+    import numpy as np
+    from scipy.special import comb
+
+    pool = np.concatenate([treated, control])
+    kinds, counts = np.unique(pool, return_counts=True)
+    countable = (
+        len(kinds) <= _KINDS
+        and bool((kinds == np.rint(kinds)).all())
+        # `_p_by_counts` multiplies in 64 bits.
+        and float(np.abs(kinds).max()) * len(pool) ** 2 < 2**62
+        and comb(len(pool), len(treated)) > permutations
+    )
+    if not countable:
+        return _p_by_scores(treated, control, permutations, seed)
+    total, n = int(treated.sum()), len(treated)
+    return _p_by_counts(kinds.astype(np.int64), counts, total, n, permutations, seed)
+
+
+def _p_by_counts(
+    kinds: "Integers", counts: "Integers", total: int, n: int, permutations: int, seed: int
+) -> float:
+    """The p of whole scores, in whole numbers, so that equal effects are equal.
+
+    The scores that fall to the treated are n drawn from all without putting back, and how often
+    each kind is among them follows the multivariate hypergeometric distribution. The effect is
+    N / (n (N - n)) times (sum of the drawn - n * mean of all), of which only the latter varies.
+
+    Args:
+        kinds: distinct scores, shape (k,).
+        counts: how many there are of each, shape (k,).
+        total: sum of the treated scores.
+        n: number of treated scores.
+        permutations: how many to draw.
+        seed: of the draw.
+    """
+    import numpy as np
+
+    scores, everything = int(counts.sum()), int(counts @ kinds)
+    observed = abs(total * scores - n * everything)
+    method = "count" if scores < _SCORES_OF_A_KIND * len(kinds) else "marginals"
+    rng = np.random.default_rng(seed)
+    reached, left = 0, permutations
+    while left:
+        batch = min(left, max(1, _BATCH // len(kinds)))
+        drawn = rng.multivariate_hypergeometric(counts, n, size=batch, method=method) @ kinds
+        reached += int(np.count_nonzero(np.abs(drawn * scores - n * everything) >= observed))
+        left -= batch
+    return (reached + 1) / (permutations + 1)
+
+
+def _p_by_scores(treated: "Floats", control: "Floats", permutations: int, seed: int) -> float:
+    """The p of any scores.
+
+    SciPy's `two-sided` doubles the smaller tail; the upper tail of the absolute difference counts
+    each division once.
     """
     import numpy as np
     from scipy.stats import permutation_test
