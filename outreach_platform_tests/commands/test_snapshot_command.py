@@ -31,6 +31,7 @@ from outreach_platform_tests.support.postgres import (
 )
 from outreach_platform_tests.support.product import (
     Finished,
+    Inside,
     Product,
     audit_rows,
     fill_state,
@@ -67,21 +68,6 @@ def url(pg_server: EmbeddedServer) -> Iterator[DatabaseUrl]:
 @pytest.fixture(scope="module")
 def product(url: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> Product:
     return Product(tmp_path_factory.mktemp("commands"), {"NEON_DATABASE_URL": url_text(url)})
-
-
-class Inside:
-    """The command line inside this process, for what needs no process of its own."""
-
-    def __init__(self, product: Product, capsys: pytest.CaptureFixture[str]) -> None:
-        self.product, self.capsys = product, capsys
-
-    def __call__(self, *arguments: str, **more: str) -> Finished:
-        with self.product.here(), pytest.MonkeyPatch.context() as patch:
-            for name, value in more.items():
-                patch.setenv(name, value)
-            patch.chdir(self.product.home)
-            code = cli.run(arguments)
-        return Finished(code, *self.capsys.readouterr())
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import dagster as dg
 import pytest
 
+from outreach_platform import cli
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.instance import open_instance
 from outreach_platform.partitions import partition_key
@@ -31,7 +32,19 @@ from outreach_platform_tests.support.masters import (
 )
 from outreach_platform_tests.support.postgres import ROOT, fetch
 
-_OURS = ("AWS_", "B2_", "S3_", "NEON_", "SUPABASE_", "OUTREACH_", "DAGSTER_", "DATABASE_")
+# DVC and MLflow are on where they are installed, and cost seconds a run.
+_WITHOUT_TRACKERS = "[events]\ndvc = false\nmlflow = false\n"
+_OURS = (
+    "AWS_",
+    "B2_",
+    "S3_",
+    "NEON_",
+    "SUPABASE_",
+    "OUTREACH_",
+    "DAGSTER_",
+    "DATABASE_",
+    "MLFLOW_",
+)
 
 
 def url_text(url: DatabaseUrl) -> str:
@@ -82,18 +95,27 @@ class Product:
     Attributes:
         home: the folder in which commands are run; data stand in `data` below it.
         environment: the configuration.
+        trackers: whether exports go to DVC and MLflow.
     """
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    trackers: bool = False
 
     @property
     def data(self) -> Path:
         return self.home / "data"
 
     def variables(self, **more: str) -> dict[str, str]:
-        chosen = {"OUTREACH_DATA_DIR": str(self.data), **self.environment, **more}
-        return {**without_configuration(), "PYTHONPATH": str(ROOT), **chosen}
+        return {**without_configuration(), "PYTHONPATH": str(ROOT), **self._chosen(), **more}
+
+    def _chosen(self) -> dict[str, str]:
+        chosen = {"OUTREACH_DATA_DIR": str(self.data)}
+        if not self.trackers:
+            settings = self.home / "without_trackers.toml"
+            settings.write_text(_WITHOUT_TRACKERS)
+            chosen["OUTREACH_SETTINGS"] = str(settings)
+        return {**chosen, **self.environment}
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """The command line in a process of its own, in a process group of its own."""
@@ -129,13 +151,25 @@ class Product:
                 patch.delenv(name)
             patch.setenv("DAGSTER_HOME", "")
             patch.setenv("OUTREACH_CHOSEN_DAGSTER_HOME", "")
-            for name, value in {
-                "OUTREACH_DATA_DIR": str(self.data),
-                **self.environment,
-            }.items():
+            for name, value in self._chosen().items():
                 patch.setenv(name, value)
             with open_instance(self.data) as instance:
                 yield instance
+
+
+class Inside:
+    """The command line inside this process, for what needs no process of its own."""
+
+    def __init__(self, product: Product, capsys: pytest.CaptureFixture[str]) -> None:
+        self.product, self.capsys = product, capsys
+
+    def __call__(self, *arguments: str, **more: str) -> Finished:
+        with self.product.here(), pytest.MonkeyPatch.context() as patch:
+            for name, value in more.items():
+                patch.setenv(name, value)
+            patch.chdir(self.product.home)
+            code = cli.run(arguments)
+        return Finished(code, *self.capsys.readouterr())
 
 
 def today() -> date:
