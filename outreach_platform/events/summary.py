@@ -60,8 +60,7 @@ def warnings_of(manifest: ExportManifest) -> list[str]:
         whose = "of this user " if manifest.user_id else ""
         window = manifest.window
         found.append(f"no events {whose}from {window.start} to {window.end}: the file is empty")
-        return found
-    if manifest.user_id is None and manifest.users < FEW_USERS:
+    elif manifest.user_id is None and manifest.users < FEW_USERS:
         found.append(f"only {manifest.users} users: few for any analysis")
     if manifest.null_phases > MANY_NULL_PHASES:
         found.append(f"experimentPhase is null in {manifest.null_phases:.0%} of the rows")
