@@ -5,7 +5,8 @@ weakly or changed. Every day of the window is then as the source had it in that 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from outreach_platform.events.days import write_days
 from outreach_platform.events.judgement import NOT_JUDGED, PULLED, Judgement, judge
 from outreach_platform.events.layout import STAMP, EventFolder, Extraction
 from outreach_platform.events.plan import Request, needed_days
+from outreach_platform.events.schema import COLUMNS
 from outreach_platform.events.source import (
     DAY,
     NOTHING,
@@ -30,6 +32,7 @@ from outreach_platform.events.source import (
 from outreach_platform.foundation.errors import (
     IntegrityError,
     OutreachError,
+    SourceError,
     SourceUnavailableError,
 )
 from outreach_platform.foundation.lake import replacing, write_record
@@ -71,7 +74,7 @@ def extract(
         What was taken; it is also kept as the folder's newest extraction.
 
     Raises:
-        ValidationError: strict, and rows break rules; the report is written.
+        InvalidEventsError: strict, and rows break rules; the report is written.
         SourceError: the source refuses or is of another shape.
         IntegrityError: what was read is not what was counted.
     """
@@ -121,11 +124,28 @@ def _pull(
         reasons = needed_days(folder, table, counted, request)
         rows = sum(counted.get(day, NOTHING).rows for day in reasons)
         query = read_sql(snapshot, table, request.window.start, list(reasons), rows)
-        with snapshot.translated():
+        with snapshot.translated(), _integers_in_words(table):
             engine.execute(f'CREATE OR REPLACE TABLE {PULLED} AS {query} ORDER BY "timestamp", id')
     _check_counts(engine, table, counted, reasons)
     _logger.info("pulled %s events of %s days from %s", rows, len(reasons), table.qualified)
     return table, counted, reasons
+
+
+@contextmanager
+def _integers_in_words(table: SourceTable) -> Iterator[None]:
+    """Say which columns may hold the number that does not fit where one does not."""
+    try:
+        yield
+    except duckdb.ConversionException:
+        wide = [
+            c.name for c in COLUMNS if c.kind == "integer" and table.type_of(c.name) == "bigint"
+        ]
+        if not wide:
+            raise
+        raise SourceError(
+            f"{table.qualified} holds a number in {' or '.join(wide)} that 32 bits cannot hold; "
+            "find it with abs(column) > 2147483647 and mend it at the source"
+        ) from None
 
 
 def _check_counts(

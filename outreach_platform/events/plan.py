@@ -18,7 +18,7 @@ class Request:
         window: the days.
         mode: `strict` stops at any violation, `non_strict` quarantines, `none` takes everything.
         full: every day is pulled again.
-        lookback: days before today that are pulled in any case.
+        lookback: days up to today, today among them, that are pulled in any case.
         compression: of the day files.
         source: what the source is called in records.
         run_id: the run.
@@ -83,8 +83,8 @@ def _why(
             return "was not validated"
         if manifest.rules_version != current_rules_version():
             return "judged by other rules"
-        if manifest.quarantined:
-            return "has quarantined rows"
+    if manifest.quarantined:
+        return "has quarantined rows"  # which may be good by now, or wanted as they are
     if not _stands(folder.data_dir, manifest):
         return "damaged"
     return None

@@ -22,6 +22,11 @@ DAY = "_day"
 _TIME = quote_identifier("timestamp")
 _INTEGERS = ("smallint", "integer", "bigint")
 _JSON = ("json", "jsonb")
+# As pg_type names them.
+_SCANNED = (
+    *("int2", "int4", "int8", "json", "jsonb"),
+    *("text", "varchar", "timestamp", "timestamptz"),
+)
 # A row's version is the transaction that wrote it; a view has none.
 _VERSION = "xmin::text::bigint"
 # From this share of the table on, several connections that read all of it are faster than one that
@@ -54,7 +59,10 @@ class SourceTable:
         name: its name, one of `TABLES`.
         columns: all of its columns.
         kind: PostgreSQL's relkind: `r` table, `p` partitioned, `v` view, `f` foreign.
-        unique_id: whether the source itself keeps ids unique.
+        scannable: whether all columns we read have types that a scan of the whole table brings as
+            the server itself would write them.
+        unique_id: whether the source itself keeps ids unique: a valid index on `id` alone, over all
+            rows.
         estimated_rows: the planner's estimate for the whole table, 0 where unknown.
         notices: what a user should know of its shape, one sentence each.
     """
@@ -63,6 +71,7 @@ class SourceTable:
     name: str
     columns: tuple[SourceColumn, ...]
     kind: str
+    scannable: bool
     unique_id: bool
     estimated_rows: int
     notices: tuple[str, ...]
@@ -127,8 +136,8 @@ def find_table(snapshot: SourceSnapshot, schema: str | None, where: str) -> Sour
     notices = _shape_notices(home, name, columns, where)
     if len(names) > 1:
         notices.insert(0, f"{home} has both {' and '.join(TABLES)}; {name} is read")
-    kind, unique, estimate = _facts(snapshot, home, name)
-    return SourceTable(home, name, columns, kind, unique, estimate, tuple(notices))
+    kind, scannable, unique, estimate = _facts(snapshot, home, name)
+    return SourceTable(home, name, columns, kind, scannable, unique, estimate, tuple(notices))
 
 
 def _visible(snapshot: SourceSnapshot, schema: str | None) -> list[tuple[str, str]]:
@@ -141,7 +150,10 @@ def _visible(snapshot: SourceSnapshot, schema: str | None) -> list[tuple[str, st
     return snapshot.rows(
         "SELECT table_schema::text, table_name::text FROM information_schema.tables "
         f"WHERE table_name IN ({names}) AND {chosen} "
-        "AND has_any_column_privilege(format('%I.%I', table_schema, table_name), 'SELECT') "
+        # To look into a closed schema for a table's privileges is refused as an error.
+        "AND CASE WHEN has_schema_privilege(table_schema, 'USAGE') THEN "
+        "has_any_column_privilege(format('%I.%I', table_schema, table_name), 'SELECT') "
+        "ELSE false END "
         "ORDER BY 1, 2"
     )
 
@@ -185,18 +197,26 @@ def _readable(column: EventColumn, type_name: str) -> bool:
     return base not in _JSON
 
 
-def _facts(snapshot: SourceSnapshot, schema: str, name: str) -> tuple[str, bool, int]:
-    """Relation kind, whether `id` alone has a valid unique index, and the estimate of rows."""
+def _facts(snapshot: SourceSnapshot, schema: str, name: str) -> tuple[str, bool, bool, int]:
+    """Relation kind, `scannable`, `unique_id` and `estimated_rows` of `SourceTable`."""
+    ours = ", ".join(quote_text(column.name) for column in COLUMNS)
+    scanned = ", ".join(quote_text(type_name) for type_name in _SCANNED)
     rows = snapshot.rows(
-        "SELECT c.relkind::text, greatest(c.reltuples, 0)::bigint, EXISTS ("
+        "SELECT c.relkind::text, NOT EXISTS ("
+        "SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+        f"WHERE a.attrelid = c.oid AND a.attname IN ({ours}) AND NOT a.attisdropped "
+        f"AND t.typtype <> 'e' AND t.typname NOT IN ({scanned})) AS scannable, EXISTS ("
         "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'id' "
         "WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL "
         "AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) "
+        # The index of a table holds no rows of those that inherit from it.
+        "AND NOT (c.relkind = 'r' AND c.relhassubclass) AS unique_id, "
+        "greatest(c.reltuples, 0)::bigint AS estimate "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         f"WHERE n.nspname = {quote_text(schema)} AND c.relname = {quote_text(name)}"
     )
-    kind, estimate, unique = rows[0]
-    return kind, bool(unique), int(estimate)
+    kind, scannable, unique, estimate = rows[0]
+    return kind, bool(scannable), bool(unique), int(estimate)
 
 
 def _moment(table: SourceTable) -> str:
@@ -204,9 +224,15 @@ def _moment(table: SourceTable) -> str:
     return f"({_TIME} AT TIME ZONE 'UTC')" if table.is_aware else _TIME
 
 
-def _since(table: SourceTable, start: date) -> str:
-    """The rows of a window that has no end: what lies in the future is a violation, not unseen."""
-    return f"{_TIME} >= {_literal(table, start.isoformat())}"
+def _asked(table: SourceTable, start: date) -> str:
+    """The rows of a window, and those without a time, for PostgreSQL and DuckDB alike.
+
+    It has no end: what lies in the future is a violation, not unseen.
+    """
+    return (
+        f"({_TIME} >= {_literal(table, start.isoformat())} OR {_TIME} IS NULL "
+        f"OR {_TIME} = '-infinity')"
+    )
 
 
 def fingerprints(
@@ -217,14 +243,12 @@ def fingerprints(
     Rows without a time, or with one that no date has, are counted under `UNDATED`.
     """
     moment = _moment(table)
-    version = (
-        _VERSION if table.has_versions else f"hashtextextended({table.qualified}::text, 0)::numeric"
-    )
+    version = _VERSION if table.has_versions else "hashtextextended((event.*)::text, 0)::numeric"
     found = snapshot.rows(
         f"SELECT CASE WHEN isfinite({moment}) AND {moment} < '10000-01-01' "
-        f"THEN {moment}::date::text END, count(*), sum({version})::text "
-        f"FROM {table.qualified} "
-        f"WHERE {_since(table, start)} OR {quote_identifier('timestamp')} IS NULL GROUP BY 1"
+        # Not ::text, which writes dates as the server was told to.
+        f"THEN to_char({moment}, 'YYYY-MM-DD') END, count(*), sum({version})::text "
+        f"FROM {table.qualified} event WHERE {_asked(table, start)} GROUP BY 1"
     )
     return {day or UNDATED: Fingerprint(rows, changes) for day, rows, changes in found}
 
@@ -242,10 +266,9 @@ def read_sql(
         rows: how many they are together.
     """
     dates = sorted(day for day in days if day != UNDATED)
-    if table.kind == "r" and rows >= _WHOLE_FROM * table.estimated_rows:
-        source, outer = snapshot.table(table.schema, table.name), f" WHERE {_since(table, start)}"
-        if UNDATED in days:
-            outer += f" OR {quote_identifier('timestamp')} IS NULL"
+    whole = table.kind == "r" and table.scannable
+    if whole and rows >= _WHOLE_FROM * table.estimated_rows:
+        source, outer = snapshot.table(table.schema, table.name), f" WHERE {_asked(table, start)}"
         names = table.columns
     else:
         names = tuple(c for c in table.columns if c.name in {column.name for column in COLUMNS})
@@ -306,7 +329,9 @@ def _days_filter(table: SourceTable, dates: list[str], days: list[str]) -> str:
         for first, last in _runs(dates)
     ]
     if UNDATED in days:
-        ranges.append(f"({_TIME} IS NULL OR NOT isfinite({_TIME}) OR {_TIME} >= '10000-01-01')")
+        # Infinity is beyond every time.
+        first = _literal(table, "10000-01-01")
+        ranges.append(f"({_TIME} IS NULL OR {_TIME} = '-infinity' OR {_TIME} >= {first})")
     return " OR ".join(ranges) or "false"
 
 
