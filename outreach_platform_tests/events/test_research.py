@@ -1,6 +1,7 @@
 """What the research database shows: events as view or table, daily scores, phase observations."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -33,9 +34,9 @@ from outreach_platform_tests.support.postgres import execute
 
 OTHER = "c" + "o" * 24
 INDEXES = {
-    "behavioral_events_user_time": '["userId", "timestamp"]',
-    "behavioral_events_type": '["eventType"]',
-    "behavioral_events_phase": '["experimentPhase"]',
+    "behavioral_events_user_time": "userId, timestamp",
+    "behavioral_events_type": "eventType",
+    "behavioral_events_phase": "experimentPhase",
 }
 OBJECTS = {
     "behavioral_events": "VIEW",
@@ -85,9 +86,9 @@ def objects_of(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def indexes_of(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    return dict(
-        connection.execute("SELECT index_name, expressions FROM duckdb_indexes()").fetchall()
-    )
+    """The columns of each index, without the quotes and brackets around them."""
+    found = connection.execute("SELECT index_name, expressions FROM duckdb_indexes()").fetchall()
+    return {name: re.sub("[^a-zA-Z, ]", "", columns) for name, columns in found}
 
 
 def shuffled() -> list[dict[str, Any]]:
