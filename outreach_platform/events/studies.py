@@ -5,6 +5,8 @@ does not go back and forth. ABAB protocols are taken one by one; observations of
 as one more study of their user.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,9 +17,10 @@ import duckdb
 from outreach_platform.events.abab import AbabResult, abab, abab_observations
 from outreach_platform.events.its import ItsResult, its, its_daily
 from outreach_platform.events.layout import EventFolder
-from outreach_platform.events.research_sql import SCHEMA
+from outreach_platform.events.research_sql import EXPORTS, SCHEMA
 from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.lake import Record, write_record
+from outreach_platform.foundation.warehouse import quote_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,58 +80,89 @@ def open_research(database: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         SourceError: it is not there, or somebody has it open for writing.
     """
+    if not database.exists():
+        raise SourceError(
+            f"there is no research database {database}: run `outreach events --sync-duckdb`"
+        )
     try:
         connection = duckdb.connect(str(database), read_only=True)
         connection.execute("SET TimeZone = 'UTC'")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise SourceError(
-            f"the research database cannot be read ({reason}): run `outreach events --sync-duckdb`"
+            f"{database} cannot be read ({reason}): close the program that writes to it and run "
+            "again; a damaged file is replaced by `outreach events --sync-duckdb`"
         ) from None
     return connection
 
 
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Say what to do where the schema is missing, or the export that its view shows is gone."""
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(
+            f"the research database cannot answer ({reason}): run `outreach events --sync-duckdb`, "
+            "which builds it anew"
+        ) from None
+
+
 def analyse_its(connection: duckdb.DuckDBPyConnection) -> list[Analysed]:
-    """Interrupted time series of every protocol that has an interruption, by user and protocol."""
+    """Interrupted time series of every protocol that has an interruption, by user and protocol.
+
+    Days are whole: of a protocol's first and last day all sessions count.
+
+    Raises:
+        SourceError: the research database cannot answer.
+    """
     found = []
-    for user, protocol, name, start, end, intervention in _interruptions(connection):
-        days = its_daily(connection, user, start, end)
-        study = Study(
-            user_id=user, protocol_id=protocol, protocol=name, its=its(days, intervention)
-        )
-        found.append(Analysed(study, days))
+    with _answering():
+        for user, protocol, name, first, last, intervention in _interruptions(connection):
+            days = its_daily(connection, user, first, last)
+            result = its(days, intervention)
+            study = Study(user_id=user, protocol_id=protocol, protocol=name, its=result)
+            found.append(Analysed(study, days))
     return found
 
 
 def _interruptions(
     connection: duckdb.DuckDBPyConnection,
 ) -> list[tuple[str, str, str | None, date, date | None, date]]:
-    designs = ", ".join(f"'{design}'" for design in _NO_INTERRUPTION)
+    """User, protocol, its name, first and last day, and the intervention's day."""
+    designs = ", ".join(quote_text(design) for design in _NO_INTERRUPTION)
+    begins = 'min(a."startDate") FILTER (starts_with(a."phaseType", {}))'
+    baseline, intervention = (begins.format(f"'{kind}'") for kind in ("BASELINE", "INTERVENTION"))
+    # A protocol ends before its endDate, which is most often a midnight.
     return connection.execute(
-        'SELECT p."userId", p.id, p."protocolName", p."startDate"::DATE, p."endDate"::DATE, '
-        'min(a."startDate")::DATE '
+        'SELECT p."userId", p.id, p."protocolName", p."startDate"::DATE, '
+        f'(p."endDate" - INTERVAL 1 MICROSECOND)::DATE, ({intervention})::DATE '
         f"FROM {SCHEMA}.experiment_protocols p "
         f'JOIN {SCHEMA}.phase_assignments a ON a."protocolId" = p.id '
         f'WHERE p."designType" NOT IN ({designs}) AND p."startDate" IS NOT NULL '
-        "AND a.\"phaseType\" LIKE 'INTERVENTION%' "
-        f'AND EXISTS (SELECT 1 FROM {SCHEMA}.phase_assignments b WHERE b."protocolId" = p.id '
-        'AND b."phaseType" = \'BASELINE\' AND b."startDate" < a."startDate") '
-        "GROUP BY ALL ORDER BY ALL"
+        'GROUP BY p."userId", p.id, p."protocolName", p."startDate", p."endDate" '
+        f"HAVING {baseline} < {intervention} ORDER BY ALL"
     ).fetchall()
 
 
 def analyse_abab(connection: duckdb.DuckDBPyConnection) -> list[Analysed]:
-    """ABAB comparisons of every user and protocol with observations, by user and protocol."""
-    pairs = connection.execute(
-        'SELECT DISTINCT o."userId", o."protocolId", p."protocolName" '
-        f"FROM {SCHEMA}.abab_observations o "
-        f'LEFT JOIN {SCHEMA}.experiment_protocols p ON p.id = o."protocolId" ORDER BY ALL'
-    ).fetchall()
+    """ABAB comparisons of every user and protocol with observations, by user and protocol.
+
+    Raises:
+        SourceError: the research database cannot answer.
+    """
     found = []
-    for user, protocol, name in pairs:
-        rows = abab_observations(connection, user, protocol)
-        study = Study(user_id=user, protocol_id=protocol, protocol=name, abab=abab(rows))
-        found.append(Analysed(study, rows))
+    with _answering():
+        pairs = connection.execute(
+            'SELECT DISTINCT o."userId", o."protocolId", p."protocolName" '
+            f"FROM {SCHEMA}.abab_observations o "
+            f'LEFT JOIN {SCHEMA}.experiment_protocols p ON p.id = o."protocolId" ORDER BY ALL'
+        ).fetchall()
+        for user, protocol, name in pairs:
+            rows = abab_observations(connection, user, protocol)
+            study = Study(user_id=user, protocol_id=protocol, protocol=name, abab=abab(rows))
+            found.append(Analysed(study, rows))
     return found
 
 
@@ -139,8 +173,13 @@ def keep_studies(
     analysed: list[Analysed],
     run_id: str,
 ) -> StudiesRecord:
-    """Write the results of one kind, in place of the last ones."""
-    stamp = connection.execute(f"SELECT max(stamp) FROM {SCHEMA}.exports").fetchone()
+    """Write the results of one kind, in place of the last ones.
+
+    Raises:
+        SourceError: the research database cannot say which export it shows.
+    """
+    with _answering():
+        stamp = connection.execute(f"SELECT max(stamp) FROM {EXPORTS}").fetchone()
     record = StudiesRecord(
         kind=kind,
         stamp=stamp[0] if stamp else None,
