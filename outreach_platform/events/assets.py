@@ -11,23 +11,28 @@ from datetime import date
 from typing import Any, cast
 
 import dagster as dg
-from pydantic import Field
+import duckdb
 
 from outreach_platform.events import assets_metadata, checks, studies, summary
 from outreach_platform.events.extract import InvalidEventsError
 from outreach_platform.events.layout import DayManifest, Extraction, Mode, Window
 from outreach_platform.events.research import Form
-from outreach_platform.events.resources import EventRuns
+from outreach_platform.events.resources import (
+    FORMS,
+    MODES,
+    EventRuns,
+    ExportConfig,
+    ExtractConfig,
+    ResearchConfig,
+    one_of,
+)
 from outreach_platform.events.run import EventsRun
-from outreach_platform.foundation.errors import OutreachError, UsageError
+from outreach_platform.foundation.errors import OutreachError, SourceError
 from outreach_platform.foundation.lake import read_record
 from outreach_platform.partitions import event_days
 
 GROUP = "events"
 OWNERS = ["team:research"]
-DAYS = 90
-_MODES = ("strict", "non_strict", "none")
-_FORMS = ("auto", "view", "table")
 
 
 def key(name: str) -> dg.AssetKey:
@@ -59,29 +64,6 @@ def failing_clearly() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
-class ExtractConfig(dg.Config):
-    """What is taken, and how rows are judged."""
-
-    days: int = Field(default=DAYS, description="UTC days up to today; a partition run ignores it")
-    validation: str = Field(default="strict", description="strict, non_strict or none")
-    full: bool = Field(default=False, description="pull every day again")
-
-
-class ExportConfig(dg.Config):
-    """Which events go into the file."""
-
-    days: int = Field(default=DAYS, description="UTC days up to today")
-    user_id: str | None = Field(default=None, description="only this user; moves no latest")
-
-
-class ResearchConfig(dg.Config):
-    """How the research database shows the export."""
-
-    form: str | None = Field(
-        default=None, description="auto, view or table; unset: as settings say"
-    )
-
-
 def _by_day():
     with warnings.catch_warnings():
         # A backfill in one run is beta in 1.13, which is pinned; tests hold what we rely on.
@@ -109,7 +91,7 @@ def behavioral_events(
     with failing_clearly():
         run = events.start(context)
         window = _window(context, config.days, run)
-        mode = _one_of("validation", config.validation, _MODES)
+        mode = one_of("validation", config.validation, MODES)
     try:
         extraction = run.extract(window, cast(Mode, mode), full=config.full)
     except InvalidEventsError as error:
@@ -137,23 +119,20 @@ def _has_partitions(context: dg.AssetExecutionContext) -> bool:
     return context.has_partition_key or context.has_partition_key_range
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise UsageError(f"{name} is {value!r}: choose one of {', '.join(known)}")
-    return value
-
-
 def _tell_days(context: dg.AssetExecutionContext, run: EventsRun, extraction: Extraction) -> None:
-    """Report each day that was pulled as a partition; days that stood keep what they show."""
-    partitions = set(extraction.window.days)
-    for name, reason in extraction.pulled.items():
-        if name not in partitions:
-            continue  # it has not come yet
-        manifest = read_record(run.folder.manifest(name), DayManifest)
-        metadata = assets_metadata.day(manifest, reason)
-        if _has_partitions(context):
+    """Tell of each day as a partition.
+
+    Without partitions, of those that were pulled: the others keep what they show. A run for
+    partitions has Dagster report each of them anew, so each needs its numbers.
+    """
+    partitions = extraction.window.days
+    if _has_partitions(context):
+        for name in partitions:
+            metadata = _of_day(run, name, extraction)[1]
             context.add_asset_metadata(metadata, partition_key=name)
-            continue
+        return
+    for name in sorted(set(partitions) & set(extraction.pulled)):  # not days to come
+        manifest, metadata = _of_day(run, name, extraction)
         context.log_event(
             dg.AssetMaterialization(
                 asset_key=key("behavioral_events"),
@@ -162,6 +141,13 @@ def _tell_days(context: dg.AssetExecutionContext, run: EventsRun, extraction: Ex
                 tags={"dagster/data_version": manifest.file.sha256},
             )
         )
+
+
+def _of_day(
+    run: EventsRun, name: str, extraction: Extraction
+) -> tuple[DayManifest, assets_metadata.Metadata]:
+    manifest = read_record(run.folder.manifest(name), DayManifest)
+    return manifest, assets_metadata.day(manifest, extraction.pulled.get(name))
 
 
 @dg.multi_asset(
@@ -239,17 +225,20 @@ def behavioral_events_export(
         ["behavioral_events_export", "experiment_protocols", "phase_assignments"],
     ),
     check_specs=checks.RESEARCH_CHECKS,
+    # Not made where it could not be brought up to date: the analyses are then skipped, not failed.
+    output_required=False,
 )
 def research_behavioral_events(
     context: dg.AssetExecutionContext, config: ResearchConfig, events: EventRuns
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Bring the research database up to date; what goes wrong is a warning, the export stands."""
     with failing_clearly():
-        form = None if config.form is None else _one_of("form", config.form, _FORMS)
+        form = None if config.form is None else one_of("form", config.form, FORMS)
         record = events.start(context).sync(cast(Form | None, form))
+    yield from checks.sync_results(record)
     if record.problem:
         context.log.warning(f"the research database was not brought up to date: {record.problem}")
-    yield from checks.sync_results(record)
+        return
     yield dg.MaterializeResult(
         asset_key=key("research_behavioral_events"), metadata=assets_metadata.research(record)
     )
@@ -288,11 +277,16 @@ def _analysed(
 ) -> dg.MaterializeResult:
     with failing_clearly():
         run = events.start(context)
+        analyse = studies.analyse_its if kind == "its" else studies.analyse_abab
         connection = studies.open_research(run.settings.analytics_path)
         try:
-            analyse = studies.analyse_its if kind == "its" else studies.analyse_abab
             analysed = analyse(connection)
             studies.keep_studies(run.folder, kind, connection, analysed, run.run_id)
+        except duckdb.Error as error:
+            raise SourceError(
+                f"{run.settings.analytics_path} is not as the platform makes it "
+                f"({str(error).splitlines()[0]}): run `outreach events --sync-duckdb`"
+            ) from None
         finally:
             connection.close()
     return dg.MaterializeResult(metadata=assets_metadata.studies(analysed))

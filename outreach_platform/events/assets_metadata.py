@@ -49,12 +49,12 @@ def _described(column: EventColumn) -> str | None:
     return by_kind.get(column.kind)
 
 
-def day(manifest: DayManifest, reason: str) -> Metadata:
-    """Of one day of behavioral_events."""
+def day(manifest: DayManifest, reason: str | None) -> Metadata:
+    """Of one day of behavioral_events; without a reason it stood and was not pulled."""
     return {
         "dagster/partition_row_count": manifest.file.rows,
         "dagster/uri": manifest.file.path,
-        "pulled_because": reason,
+        "pulled_because": reason or "not pulled: it is as the source has it",
         "quarantined": manifest.quarantined,
         "source_rows": manifest.source_rows,
         "validation": manifest.validation,

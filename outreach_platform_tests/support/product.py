@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -210,6 +210,40 @@ def run_state(
         return chosen.resolve_job_def("chosen").execute_in_process(**options)
     job = defs.resolve_job_def("snapshot_job")
     return job.execute_in_process(asset_selection=assets, **options)
+
+
+def run_events(
+    instance: dg.DagsterInstance,
+    assets: Sequence[str] = (),
+    *,
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+    partition: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Run `events_job`, or, as the UI does for chosen assets, these of them, in this process.
+
+    Args:
+        instance: where the run is recorded.
+        assets: names; none for the whole job.
+        config: of each asset by name.
+        partition: a day.
+        tags: more tags, such as those of a range of days.
+    """
+    from outreach_platform.definitions import defs
+
+    whole = defs.resolve_job_def("events_job")
+    job = defs.resolve_implicit_global_asset_job_def() if assets else whole
+    return job.execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey(["events", name]) for name in assets] or None,
+        partition_key=partition,
+        run_config={
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            "ops": {f"events__{name}": {"config": dict(c)} for name, c in (config or {}).items()},
+        },
+        tags=dict(tags or {}),
+        raise_on_error=False,
+    )
 
 
 def asset(name: str) -> dg.AssetKey:
