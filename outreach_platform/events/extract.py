@@ -175,7 +175,8 @@ def _take(
     reasons: dict[str, str],
 ) -> Extraction:
     """Judge what was pulled and write its days."""
-    kept = [d for d in request.window.days if d not in reasons]
+    beyond = request.window.beyond(counted, request.now)
+    kept = [d for d in [*request.window.days, *beyond] if d not in reasons]
     found = NOT_JUDGED
     if request.mode != "none":
         found = judge(engine, request.now, _ids_of(folder, kept, table))
