@@ -105,16 +105,20 @@ def _fold_log(database: Path) -> Path | None:
     """Write a log that a killed writer left into the file: it would be replayed on the new one.
 
     Returns:
-        Where a damaged file, or a log without a file, was moved; else None.
+        Where a damaged file, or a log of no use, was moved; else None.
     """
-    if not _log(database).exists():
+    left = _state(_log(database))
+    if left is None:
         return None
     if not database.exists():
-        return _move_away(database, "no database stands beside it")
+        return _move_away([_log(database)], "no database stands beside it")
     connection, aside = _open(database, read_only=False)
     if connection is not None:
         with closing(connection):
             connection.execute("CHECKPOINT")
+        # Where nothing in it is whole, DuckDB passes over it in silence and leaves it there.
+        if _state(_log(database)) == left:
+            aside = _move_away([_log(database)], "its writer was stopped in the middle")
     return aside
 
 
@@ -133,7 +137,8 @@ def _open(
         # The path is somebody's own choice and may hold any word.
         said = reason.replace(str(database), "")
         if isinstance(error, _BROKEN) or any(sign in said for sign in _DAMAGED):
-            return None, _move_away(database, reason)
+            # The log first: alone, the file would be taken for a whole one.
+            return None, _move_away([_log(database), database], reason)
         raise _refusal(database, reason, said) from None
 
 
@@ -154,18 +159,16 @@ def _refusal(database: Path, reason: str, said: str) -> OutreachError:
     )
 
 
-def _move_away(database: Path, reason: str) -> Path:
-    """Move a file and its log under names that are free; returns the new name of the first."""
+def _move_away(paths: list[Path], reason: str) -> Path:
+    """Move those files that are there under names that are free; returns the last one's."""
     stamp = datetime.now(UTC).strftime(STAMP)
-    files = [path for path in (database, _log(database)) if path.exists()]
+    files = [path for path in paths if path.exists()]
     names = (f"damaged-{stamp}" + (f"-{n}" if n else "") for n in range(1 << 16))
     name = next(n for n in names if not any(_renamed(path, n).exists() for path in files))
-    # The log first: alone, the file would be taken for a whole one.
-    for path in reversed(files):
+    for path in files:
         path.rename(_renamed(path, name))
-    aside = _renamed(files[0], name)
-    _logger.warning("moved %s to %s: %s", files[0], aside.name, reason)
-    return aside
+        _logger.warning("moved %s to %s: %s", path, _renamed(path, name).name, reason)
+    return _renamed(files[-1], name)
 
 
 def _renamed(path: Path, name: str) -> Path:
