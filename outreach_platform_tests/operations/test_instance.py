@@ -22,6 +22,7 @@ from outreach_platform.operations.instance import (
     prepare_home,
     render_config,
 )
+from outreach_platform.operations.jobs import WING_TAG
 from outreach_platform_tests.operations import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -54,14 +55,17 @@ def test_file_says_what_the_design_needs() -> None:
     assert config["run_retries"]["retry_on_asset_or_op_failure"] is False
     assert config["run_monitoring"]["max_runtime_seconds"] > 0
     assert config["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
-    (limit,) = config["concurrency"]["runs"]["tag_concurrency_limits"]
+    limits = config["concurrency"]["runs"]["tag_concurrency_limits"]
+    state, wing = limits
+    assert wing["key"] == WING_TAG
     # The tag is the one that Dagster gives a run of a partition with a dimension "state".
     key = dg.MultiPartitionKey({"date": "2026-01-02", "state": "WV"})
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([tiny.by_state], partition_key=key, instance=instance)
-        assert result.dagster_run.tags[limit["key"]] == "WV"
-    assert limit["value"] == {"applyLimitPerUniqueValue": True}
-    assert limit["limit"] == 1
+        assert result.dagster_run.tags[state["key"]] == "WV"
+    for limit in limits:
+        assert limit["value"] == {"applyLimitPerUniqueValue": True}
+        assert limit["limit"] == 1
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "ünï: # [x] 'y' \"z\" $HOME"])
