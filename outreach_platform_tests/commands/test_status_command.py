@@ -1,0 +1,107 @@
+"""What `outreach status` says of events, from what stands on disk alone."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from outreach_platform.commands.status_events import event_rows
+from outreach_platform.events.extract import InvalidEventsError
+from outreach_platform.events.run import EventsRun
+from outreach_platform.foundation.postgres.url import DatabaseUrl
+from outreach_platform_tests.support.event_rows import (
+    create_source,
+    event,
+    event_id,
+    insert_events,
+    new_run,
+    settings_for,
+    window,
+)
+from outreach_platform_tests.support.product import Inside, Product
+
+NOW = datetime.now(UTC)
+KEYS = [
+    *("export", "status", "last_export", "age", "rows", "users", "quarantined", "window"),
+    *("exports", "research", "problems"),
+]
+DAYS = window(2, NOW)
+
+
+def status_of(data: Path) -> dict:
+    (row,) = event_rows(settings_for(data))
+    return row
+
+
+def export_of(run: EventsRun) -> str:
+    run.extract(DAYS)
+    return run.export(DAYS).stamp
+
+
+def test_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    row = status_of(data)
+    assert list(row) == KEYS
+    assert row["status"] == "never run"
+    assert (row["exports"], row["problems"]) == (0, [])
+    assert {row[key] for key in ("last_export", "age", "rows", "users", "research")} == {None}
+    inside = Inside(Product(tmp_path), capsys)
+    done = inside("status", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert [r.get("state", "-") for r in done.rows] == ["WV", "PA", "VA", "MD", "OH", "DE", "-"]
+    assert done.rows[-1] == row
+    shown = inside("status")
+    assert "behavioral_events" in shown.out
+    assert "never run" in shown.out
+
+
+def test_from_one_export_to_the_next(neon_url: DatabaseUrl, tmp_path: Path) -> None:
+    create_source(neon_url)
+    recent = NOW.replace(tzinfo=None)
+    insert_events(neon_url, [event(timestamp=recent, userId=event_id(n, "w")) for n in range(6)])
+    run = new_run(tmp_path, neon_url, NOW)
+    first = export_of(run)
+    run.sync()
+    row = status_of(tmp_path)
+    assert list(row) == KEYS
+    assert (row["status"], row["last_export"], row["exports"]) == ("exported", first, 1)
+    assert (row["rows"], row["users"], row["quarantined"], row["research"]) == (6, 6, 0, "view")
+    assert row["window"] == f"{DAYS.start} to {DAYS.end}"
+    assert row["problems"] == ["experimentPhase is null in 100% of the rows"]
+    assert row["age"].endswith((" s", " min"))
+
+    run.export(DAYS, user_id=event_id(1, "w"))
+    assert status_of(tmp_path) == {**row, "age": status_of(tmp_path)["age"], "exports": 2}, (
+        "one user's export is not the last export"
+    )
+
+    second = export_of(run)
+    behind = status_of(tmp_path)
+    assert (behind["status"], behind["last_export"]) == ("exported", second)
+    assert f"the research database shows {first}, 0 d old" in behind["problems"][-1]
+    assert "`outreach events --sync-duckdb` brings it up to date" in behind["problems"][-1]
+
+    database = settings_for(tmp_path).analytics_path
+    database.unlink()
+    database.mkdir()
+    run.sync()
+    unsynced = status_of(tmp_path)
+    assert (unsynced["status"], unsynced["research"]) == ("exported", None)
+    assert unsynced["problems"][-1].startswith("the research database was not brought up to date: ")
+
+    insert_events(neon_url, [event(timestamp=recent, sessionPerformanceScore=101)])
+    with pytest.raises(InvalidEventsError):
+        run.extract(DAYS)
+    stopped = status_of(tmp_path)
+    assert (stopped["status"], stopped["last_export"]) == ("failed", second)
+    assert any("session_performance_score_out_of_range 1" in p for p in stopped["problems"])
+
+    run.extract(DAYS, mode="non_strict")
+    third = run.export(DAYS).stamp
+    mended = status_of(tmp_path)
+    assert (mended["status"], mended["last_export"]) == ("exported", third)
+    assert "1 rows are in quarantine and not in the export" in mended["problems"]
+    run.folder.export(third).unlink()
+    gone = status_of(tmp_path)
+    assert gone["exports"] == mended["exports"] - 1
+    assert f"raw/behavioral_events_{third}.parquet is gone from disk" in gone["problems"]
