@@ -105,6 +105,8 @@ def _row(folder: EventFolder, outcome: RunOutcome, *, sync: bool) -> dict[str, A
     warnings = warnings_of(manifest) if manifest else []
     if synced is not None and synced.problem:
         warnings.append(f"the research database was not brought up to date: {synced.problem}")
+    if synced is not None and synced.set_aside:
+        warnings.append(f"the research database was damaged: it was moved to {synced.set_aside}")
     for sentence in warnings:
         output.warning(sentence)
     return {

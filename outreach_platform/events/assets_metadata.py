@@ -145,8 +145,8 @@ def research(record: SyncRecord) -> Metadata:
     }
     if record.stamp is not None:
         metadata["export"] = record.stamp
-    if record.problem is not None:
-        metadata["problem"] = record.problem
+    if record.set_aside is not None:
+        metadata["damaged_one_moved_to"] = dg.MetadataValue.path(record.set_aside)
     if record.slowest_ms is not None:
         metadata["slowest_standing_query_ms"] = round(record.slowest_ms, 1)
     return metadata
