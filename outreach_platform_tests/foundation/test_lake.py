@@ -129,6 +129,27 @@ def test_replacing(tmp_path: Path) -> None:
     assert partials(tmp_path) == []
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_flushing_can_be_left_to_the_system(
+    tmp_path: Path, durable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    write_record(tmp_path / "record.json", SAMPLE, durable=durable)
+    assert read_record(tmp_path / "record.json", FileRecord) == SAMPLE
+    assert len(flushed) == (2 if durable else 0), "the file and its folder"
+    write_record(tmp_path / "record.json", SAMPLE)
+    assert len(flushed) == (4 if durable else 2), "flushed unless it is said"
+    with (
+        pytest.raises(ValueError, match="half"),
+        replacing(tmp_path / "record.json", durable=durable) as temporary,
+    ):
+        temporary.write_text("half")
+        raise ValueError("half")
+    assert read_record(tmp_path / "record.json", FileRecord) == SAMPLE
+    assert partials(tmp_path) == []
+
+
 @pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_error_leaves_the_old_file(tmp_path: Path, problem: type[BaseException]) -> None:
     target = tmp_path / "file"

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -12,6 +12,7 @@ import pytest
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import sha256_of
 from outreach_platform.foundation.warehouse import (
+    FORMAT_2,
     bulk_engine,
     publish_database,
     quote_identifier,
@@ -223,7 +224,7 @@ for line in sys.stdin:
 """
 
 
-def fill(value: int, rows: int = 1000) -> object:
+def fill(value: int, rows: int = 1000) -> Callable[[duckdb.DuckDBPyConnection], None]:
     def build(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CREATE TABLE t AS SELECT {value} AS v")
         connection.execute(f"CREATE TABLE more AS SELECT md5(i::text) FROM range({rows}) r(i)")
@@ -287,3 +288,89 @@ def test_views_over_files(tmp_path: Path) -> None:
     publish_database(tmp_path / "db.duckdb", build)
     with duckdb.connect(str(tmp_path / "db.duckdb"), read_only=True) as connection:
         assert connection.execute("FROM v").fetchone() == (1,)
+
+
+def test_settings_of_a_parquet_file(engine: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    said = {"plain": "a", "quoted": """it's "q" {}""", "naïve": "李"}
+    path = tmp_path / "t.parquet"
+    select = "SELECT i, md5(i::text) AS s FROM range(5000) r(i)"
+    write_parquet(engine, select, path, tmp_path, compression="zstd", metadata=said)
+    found = engine.execute(
+        f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('{path}')"
+    ).fetchall()
+    assert dict(found) == said
+    chunks = f"SELECT DISTINCT compression, encodings FROM parquet_metadata('{path}')"
+    assert {row[0] for row in engine.execute(chunks).fetchall()} == {"ZSTD"}
+    first = sha256_of(path)
+    backwards = dict(reversed(said.items()))
+    write_parquet(engine, select, path, tmp_path, compression="zstd", metadata=backwards)
+    assert sha256_of(path) == first
+    assert not any("DELTA" in row[1] for row in engine.execute(chunks).fetchall())
+    write_parquet(engine, select, path, tmp_path, options=FORMAT_2, metadata=said)
+    assert any("DELTA" in row[1] for row in engine.execute(chunks).fetchall())
+    kept = engine.execute(f"SELECT count(*), sum(i) FROM '{path}'").fetchone()
+    assert kept == (5000, 4999 * 2500)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_flushing_can_be_left_to_the_system(
+    engine: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    durable: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flushed = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    record = write_parquet(
+        engine, "SELECT 1 AS a", tmp_path / "t.parquet", tmp_path, durable=durable
+    )
+    assert record.sha256 == sha256_of(tmp_path / "t.parquet")
+    assert len(flushed) == (2 if durable else 0), "the file and its folder"
+
+
+def test_a_database_can_begin_with_another(tmp_path: Path) -> None:
+    target = tmp_path / "db.duckdb"
+    publish_database(target, fill(1))
+
+    def add(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("UPDATE t SET v = v + 1")
+
+    with target.open("rb") as file:
+        publish_database(target, add, start_from=file)
+        assert not file.closed
+    with duckdb.connect(str(target), read_only=True) as connection:
+        assert connection.execute("FROM t").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM more").fetchone() == (1000,)
+    assert names(tmp_path) == ["db.duckdb"]
+
+
+_WRITER = """
+import sys, duckdb
+try:
+    duckdb.connect(sys.argv[1]).execute("CREATE TABLE intruder AS SELECT 1 AS a")
+    print("wrote")
+except duckdb.Error as error:
+    print(error)
+"""
+
+
+def test_copying_a_database_keeps_its_lock(tmp_path: Path) -> None:
+    """POSIX locks of a process end with the first handle of the file that it closes."""
+    target = tmp_path / "db.duckdb"
+    publish_database(target, fill(1))
+    said = []
+
+    def ask_to_write(connection: duckdb.DuckDBPyConnection) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", _WRITER, str(target)], capture_output=True, text=True, check=True
+        )
+        said.append(done.stdout)
+
+    with duckdb.connect(str(target), read_only=True), target.open("rb") as file:
+        publish_database(target, ask_to_write, start_from=file)
+    assert "Could not set lock on file" in said[0]
+    # The red side: a handle that is closed takes the lock with it.
+    with duckdb.connect(str(target), read_only=True):
+        target.open("rb").close()
+        publish_database(tmp_path / "other.duckdb", ask_to_write)
+    assert said[1] == "wrote\n"
