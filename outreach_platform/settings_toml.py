@@ -14,6 +14,8 @@ Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 # A state may grow tenfold, not thirtyfold: `30` was meant as percent.
 Change = Annotated[float, Field(ge=0, le=10, strict=True)]
 
+_BYTES = r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGTkmgt]i?[Bb]$"
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,9 +41,7 @@ class PullSettings(_Strict):
     """Where the master tables stand, and limits of the in-memory DuckDB that does the bulk work."""
 
     schema_name: str = Field(default="marketing", min_length=1)
-    memory_limit: str = Field(
-        default="512MB", pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGTkmgt]i?[Bb]$"
-    )
+    memory_limit: str = Field(default="512MB", pattern=_BYTES)
     threads: int = Field(default=2, ge=1, le=256)
 
 
@@ -64,6 +64,7 @@ class EventSettings(_Strict):
     compression: Literal["snappy", "zstd", "gzip", "uncompressed"] = "snappy"
     research: Literal["auto", "view", "table"] = "auto"
     slow_query_ms: float = Field(default=500, gt=0)
+    research_memory_limit: str = Field(default="850MB", pattern=_BYTES)
     expected_columns: tuple[str, ...] = ("completionQuality", "dayOfWeek", "timeOfDay")
     dvc: bool = True
     dvc_remote: str | None = None

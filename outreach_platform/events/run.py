@@ -122,7 +122,7 @@ class EventsRun:
             self.settings.analytics_path,
             form=form or options.research,
             slow_query_ms=options.slow_query_ms,
-            memory_limit=limits.memory_limit,
+            memory_limit=options.research_memory_limit,
             threads=limits.threads,
             run_id=self.run_id,
         )
