@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
-from outreach_platform.events.abab import AbabResult, abab, abab_observations
-from outreach_platform.events.its import ItsResult, its, its_daily
+from outreach_platform.events.abab import AbabResult, abab
+from outreach_platform.events.its import ItsResult, its
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.research_sql import EXPORTS, SCHEMA
 from outreach_platform.foundation.errors import SourceError
@@ -112,19 +112,36 @@ def _answering() -> Iterator[None]:
 def analyse_its(connection: duckdb.DuckDBPyConnection) -> list[Analysed]:
     """Interrupted time series of every protocol that has an interruption, by user and protocol.
 
-    Days are whole: of a protocol's first and last day all sessions count.
+    Days are whole: of a protocol's first and last day all sessions count. One query reads the days
+    of all users, as one a user takes 40 ms each on a million events.
 
     Raises:
         SourceError: the research database cannot answer.
     """
-    found = []
     with _answering():
-        for user, protocol, name, first, last, intervention in _interruptions(connection):
-            days = its_daily(connection, user, first, last)
-            result = its(days, intervention)
-            study = Study(user_id=user, protocol_id=protocol, protocol=name, its=result)
-            found.append(Analysed(study, days))
+        interruptions = _interruptions(connection)
+        everyone = connection.execute(
+            f'SELECT * FROM {SCHEMA}.its_daily WHERE "userId" IN '
+            f'(SELECT "userId" FROM {SCHEMA}.experiment_protocols) ORDER BY "userId", day'
+        ).df()
+    by_user = dict(iter(everyone.groupby("userId")))
+    found = []
+    for user, protocol, name, first, last, intervention in interruptions:
+        days = _between(by_user.get(user, everyone.head(0)), first, last)
+        result = its(days, intervention)
+        study = Study(user_id=user, protocol_id=protocol, protocol=name, its=result)
+        found.append(Analysed(study, days))
     return found
+
+
+def _between(days: "pd.DataFrame", first: date, last: date | None) -> "pd.DataFrame":
+    """A user's days from `first` to `last`, both included, or to the end, without the user."""
+    import pandas as pd
+
+    kept = days["day"] >= pd.Timestamp(first)
+    if last is not None:
+        kept &= days["day"] <= pd.Timestamp(last)
+    return days.loc[kept].drop(columns="userId").reset_index(drop=True)
 
 
 def _interruptions(
@@ -152,17 +169,19 @@ def analyse_abab(connection: duckdb.DuckDBPyConnection) -> list[Analysed]:
     Raises:
         SourceError: the research database cannot answer.
     """
-    found = []
     with _answering():
-        pairs = connection.execute(
-            'SELECT DISTINCT o."userId", o."protocolId", p."protocolName" '
-            f"FROM {SCHEMA}.abab_observations o "
-            f'LEFT JOIN {SCHEMA}.experiment_protocols p ON p.id = o."protocolId" ORDER BY ALL'
-        ).fetchall()
-        for user, protocol, name in pairs:
-            rows = abab_observations(connection, user, protocol)
-            study = Study(user_id=user, protocol_id=protocol, protocol=name, abab=abab(rows))
-            found.append(Analysed(study, rows))
+        everyone = connection.execute(
+            f'SELECT o.*, p."protocolName" FROM {SCHEMA}.abab_observations o '
+            f'LEFT JOIN {SCHEMA}.experiment_protocols p ON p.id = o."protocolId" '
+            'ORDER BY o."timestamp", o.phase, o.score'
+        ).df()
+    keys = ["userId", "protocolId", "protocolName"]
+    found = []
+    for _, rows in everyone.groupby(keys, dropna=False):
+        user, protocol, name = (v if isinstance(v, str) else None for v in rows[keys].iloc[0])
+        own = rows.drop(columns=keys).reset_index(drop=True)
+        study = Study(user_id=str(user), protocol_id=protocol, protocol=name, abab=abab(own))
+        found.append(Analysed(study, own))
     return found
 
 
