@@ -96,11 +96,11 @@ def export(
             null_rates=summary.null_rates(days),
             compression=compression,
             created_at=datetime.now(UTC),
-            seconds=time.perf_counter() - started,
             run_id=run_id,
             code_version=__version__,
             **summary.content(engine, temporary),
             **summary.compared(folder.newest(), window, rows, user_id),
+            seconds=time.perf_counter() - started,
         )
         # Before the file takes its name: a manifest without a file is ours to remove, a file
         # without a manifest may be somebody's.
@@ -171,18 +171,27 @@ def _days_of(folder: EventFolder, window: Window, now: datetime) -> list[DayMani
 
 
 def _remove_unfinished(folder: EventFolder) -> None:
-    """Remove manifests whose export never took its place: its run was killed in between."""
+    """Remove manifests whose export never took its place: its run was killed in between.
+
+    What DVC has a note of did take it, and `dvc pull` brings it back.
+    """
     for path in folder.manifests.glob("behavioral_events_*.json"):
         stamp = path.stem.removeprefix("behavioral_events_")
-        if not folder.export(stamp).exists():
+        export = folder.export(stamp)
+        if not export.exists() and not export.with_name(f"{export.name}.dvc").exists():
             path.unlink()
 
 
 def _free_stamp(folder: EventFolder, now: datetime) -> str:
+    """The second of `now`, or the next one that no export ever had."""
     moment = now.astimezone(UTC)
-    while folder.export(moment.strftime(STAMP)).exists():
+    while any(p.exists() for p in _files_of(folder, moment.strftime(STAMP))):
         moment += timedelta(seconds=1)
     return moment.strftime(STAMP)
+
+
+def _files_of(folder: EventFolder, stamp: str) -> tuple[Path, Path]:
+    return folder.export(stamp), folder.export_manifest(stamp)
 
 
 def _footer(days: list[DayManifest], window: Window, user_id: str | None) -> dict[str, str]:

@@ -173,7 +173,8 @@ class ExportManifest(Record):
         null_phases: share of its rows without an experiment phase.
         previous: stamp of the export that was the latest before.
         row_delta: change of rows against it, as a fraction; None where they do not compare
-            because there is none, their windows differ in length, or one has a filter.
+            because there is none or an empty one, their windows differ in length, or this one
+            has a filter.
         compression: of the file.
         seconds: how long the export took.
         created_at: when.

@@ -32,6 +32,7 @@ from outreach_platform_tests.support.postgres import execute, fetch
 
 # All 120 calls take some minutes; by default every 36th is hit, OUTREACH_KILL_STEP=1 hits all.
 STEP = int(os.environ.get("OUTREACH_KILL_STEP", "36"))
+pytestmark = pytest.mark.timeout(300 if STEP > 1 else 3600)
 ROWS = 24
 _NEVER = 0
 FOREIGN = "behavioral_events_20240101_000000.parquet"

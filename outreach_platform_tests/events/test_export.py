@@ -406,6 +406,20 @@ def test_what_a_killed_export_left(url: DatabaseUrl, tmp_path: Path) -> None:
     assert notes.exists()
 
 
+def test_an_export_that_dvc_can_bring_back(url: DatabaseUrl, tmp_path: Path) -> None:
+    run = taken(tmp_path, url, [event()])
+    first = run.export(window(7))
+    path = path_of(run, first)
+    content = path.read_bytes()
+    path.with_name(f"{path.name}.dvc").write_text("outs: []")
+    path.unlink()
+    second = run.export(window(7))
+    assert second.stamp != first.stamp
+    assert run.folder.exports() == [second]
+    path.write_bytes(content)
+    assert run.folder.exports() == [first, second]
+
+
 FUTURE = ago(-3)
 
 

@@ -507,6 +507,21 @@ def test_a_later_duckdbs_file_is_no_damage(run: EventsRun) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_an_encrypted_file_is_no_damage(run: EventsRun) -> None:
+    path = database_of(run)
+    path.parent.mkdir(parents=True)
+    with duckdb.connect() as connection:
+        # Needs no extension; how strong the key is does not matter here.
+        connection.execute("SET force_mbedtls_unsafe = 'true'")
+        connection.execute(f"ATTACH '{path}' AS theirs (ENCRYPTION_KEY 'asdf')")
+        connection.execute("CREATE TABLE theirs.mine AS SELECT 1 AS a")
+    before = sha256_of(path)
+    record = run.sync()
+    assert record.problem is not None
+    assert "cannot be opened (Catalog Error: Cannot open encrypted database" in record.problem
+    assert sha256_of(path) == before
+
+
 def test_the_log_of_a_killed_writer_is_folded_in(run: EventsRun) -> None:
     run.sync()
     path = database_of(run)
