@@ -1,18 +1,34 @@
 """`outreach demo --no-serve` as a newcomer starts it, and what it refuses."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from outreach_platform.embedded.sample import DIRTY_STATE
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.studies import StudiesRecord, studies_file
+from outreach_platform.foundation.lake import read_record
+from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.dead_runs import PID_TAG
 from outreach_platform.records.states import STATES
 from outreach_platform.snapshots.layout import TABLES
 from outreach_platform.snapshots.workbench import workbench_path
+from outreach_platform_tests.support.event_rows import (
+    create_source,
+    new_run,
+    settings_for,
+    window,
+)
 from outreach_platform_tests.support.postgres import alive, free_port
-from outreach_platform_tests.support.product import Product, find_bytes, published_nowhere
+from outreach_platform_tests.support.product import (
+    Product,
+    find_bytes,
+    published_nowhere,
+    url_text,
+)
 
 CANARY = "canary-2f9d81-of-a-service-not-to-be-used"
 
@@ -43,8 +59,9 @@ def test_demo_twice(product: Product) -> None:
     assert f"demo ignores {names} and works on embedded databases" in first.err
     assert f"{DIRTY_STATE} is dirty on purpose" in first.err
     assert "K1 stopped it" in first.err
-    assert "files: data/exports   objects: data/objects" in first.err
-    rows = {row["state"]: row for row in first.rows}
+    assert "files: data/exports, data/raw   objects: data/objects" in first.err
+    *states, events = first.rows
+    rows = {row["state"]: row for row in states}
     assert list(rows) == list(STATES)
     published = set(STATES) - {DIRTY_STATE}
     assert {s for s, row in rows.items() if row["status"] == "published"} == published
@@ -60,6 +77,7 @@ def test_demo_twice(product: Product) -> None:
             assert (product.data / "objects" / "svg-enrichment" / name).is_file()
     with duckdb.connect(str(workbench_path(product.data)), read_only=True) as shell:
         assert len(shell.sql("SELECT * FROM snapshots").fetchall()) == 5
+    check_events(product, events)
 
     second = product("demo", "--no-serve")
     assert second.code == 0, second.err
@@ -70,8 +88,55 @@ def test_demo_twice(product: Product) -> None:
     assert CANARY not in first.out + first.err + second.out + second.err
     with product.here() as instance:
         pids = {int(run.tags[PID_TAG]) for run in instance.get_runs()}
-        assert len(instance.get_runs()) == 12
+        assert len(instance.get_runs()) == 14
     assert not any(alive(pid) for pid in pids)
+
+
+def check_events(product: Product, row: dict) -> None:
+    """Ten thousand events of forty users, whose planted effects the analyses find."""
+    assert (row["export"], row["status"], row["research"]) == (
+        "behavioral_events",
+        "exported",
+        "view",
+    )
+    assert (row["rows"], row["users"], row["quarantined"]) == (10_000, 40, 0)
+    assert row["message"] == "all events are valid"
+    folder = EventFolder(product.data)
+    assert folder.latest.resolve() == Path(row["file"])
+    database = product.data / "duckdb" / "analytics.duckdb"
+    with duckdb.connect(str(database), read_only=True) as shell:
+        counted = shell.sql("SELECT count(*) FROM research.behavioral_events").fetchall()
+        assert counted == [(10_000,)]
+        phases = "SELECT count(DISTINCT phase) FROM research.abab_observations"
+        assert shell.sql(phases).fetchall() == [(4,)]
+    for kind in ("its", "abab"):
+        record = read_record(studies_file(folder, kind), StudiesRecord)
+        results = [study.its or study.abab for study in record.studies]
+        effects = [r.effect for r in results if r and r.status == "estimated"]
+        assert effects
+        assert all(effect is not None and effect > 5 for effect in effects)
+
+
+@pytest.mark.slow
+def test_a_folder_with_real_events_is_refused(neon_url: DatabaseUrl, tmp_path: Path) -> None:
+    create_source(neon_url)
+    product = Product(tmp_path, {"DATABASE_URL": url_text(neon_url)})
+    real = new_run(
+        product.data,
+        neon_url,
+        datetime.now(UTC),
+        settings=settings_for(product.data, neon_url),
+    )
+    days = window(2, datetime.now(UTC))
+    real.extract(days)
+    before = real.export(days)
+    done = product("demo", "--no-serve")
+    assert (done.code, done.out) == (2, "")
+    assert f"{product.data} holds events of {neon_url.display}" in done.err
+    assert "set OUTREACH_DATA_DIR to another folder" in done.err
+    assert "Traceback" not in done.err
+    assert real.folder.newest() == before
+    assert not (product.data / "embedded").exists(), "no sample was begun"
 
 
 def test_a_folder_of_the_data_that_is_a_file_is_2(tmp_path: Path) -> None:
