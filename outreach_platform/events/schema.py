@@ -17,6 +17,7 @@ Kind = Literal["text", "json", "integer", "timestamp"]
 CUID = r"^c[a-z0-9]{24}$"
 SKEW = timedelta(minutes=5)
 OLDEST_YEARS = 5
+_INT32 = (-(2**31), 2**31 - 1)
 
 EVENT_TYPES = (
     *("MISSION_STARTED", "MISSION_COMPLETED", "CARD_REVIEWED", "VALIDATION_COMPLETED"),
@@ -125,7 +126,7 @@ def contract(now: datetime) -> "DataFrameSchema":
     columns = {column.name: _pandera_column(column, now) for column in COLUMNS}
     needs_metadata = pa.Check(
         lambda frame: frame["experimentPhase"].isna() | frame["contextMetadataId"].notna(),
-        name=NEEDS_METADATA,
+        **_named(NEEDS_METADATA),
         ignore_na=False,
     )
     return pa.DataFrameSchema(
@@ -139,19 +140,22 @@ def _pandera_column(column: EventColumn, now: datetime):
 
     checks = []
     if column.pattern:
-        checks.append(pa.Check.str_matches(column.pattern + r"\Z", name=f"{column.code}_invalid"))
+        code = f"{column.code}_invalid"
+        checks.append(pa.Check.str_matches(column.pattern + r"\Z", **_named(code)))
     if column.allowed:
-        checks.append(pa.Check.isin(column.allowed, name=f"{column.code}_unknown"))
-    if column.bounds:
-        checks.append(pa.Check.in_range(*column.bounds, name=f"{column.code}_out_of_range"))
+        checks.append(pa.Check.isin(column.allowed, **_named(f"{column.code}_unknown")))
+    if column.kind == "integer":
+        code = f"{column.code}_out_of_range"
+        checks.append(pa.Check.in_range(*(column.bounds or _INT32), **_named(code)))
     if column.kind == "json":
-        checks.append(pa.Check(_is_json, element_wise=True, name=JSON_INVALID))
+        checks.append(pa.Check(_is_json, element_wise=True, **_named(JSON_INVALID)))
     if column.kind == "timestamp":
         checks += [
-            pa.Check.le(pd.Timestamp(latest_time(now)), name=NOT_FUTURE),
-            pa.Check.ge(pd.Timestamp(earliest_time(now)), name=REASONABLE),
+            pa.Check.le(pd.Timestamp(latest_time(now)), **_named(NOT_FUTURE)),
+            pa.Check.ge(pd.Timestamp(earliest_time(now)), **_named(REASONABLE)),
         ]
-    types = {"integer": "Int32", "timestamp": "datetime64[us]"}
+    # Made Int32, a number of more bits would become another one; our files have 32 by their type.
+    types = {"integer": "Int64", "timestamp": "datetime64[us]"}
     return pa.Column(
         types.get(column.kind, "str"),
         checks=checks,
@@ -161,14 +165,54 @@ def _pandera_column(column: EventColumn, now: datetime):
     )
 
 
+def _named(code: str) -> dict[str, str]:
+    """A check's name, and what it says: Pandera reports the latter where its own checks fail."""
+    return {"name": code, "error": code}
+
+
+def json_valid_sql(column: str) -> str:
+    """DuckDB's condition for a text column (quoted) that holds JSON as RFC 8259 has it.
+
+    DuckDB's own json_valid takes NaN, infinities and a comma before a closing bracket as well.
+    """
+    outside = rf"""regexp_replace({column}, '"([^"\\]|\\.)*"', '""', 'g')"""
+    return (
+        f"(json_valid({column}) AND NOT regexp_matches({outside}, "
+        r"""',\s*[\]}]|[nN][aA][nN]|[iI][nN][fF]'))"""
+    )
+
+
 def _is_json(text: str) -> bool:
     import json
 
     try:
-        json.loads(text)
+        # Numbers stay text: Python refuses to read those of many digits.
+        found = json.loads(
+            text,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_no_number,
+            object_pairs_hook=list,  # of a key that stands twice, both values are looked at
+        )
+        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no character
+    except RecursionError:
+        return _is_deep_json(text)
     except ValueError:
         return False
     return True
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _is_deep_json(text: str) -> bool:
+    """What is nested deeper than Python's parser goes."""
+    import duckdb
+
+    with duckdb.connect() as engine:
+        found = engine.execute(f"SELECT {json_valid_sql('t')} FROM (SELECT $1 AS t)", [text])
+        return bool((found.fetchone() or (False,))[0])
 
 
 def contract_violations(frame: "pd.DataFrame", now: datetime) -> "pd.DataFrame":

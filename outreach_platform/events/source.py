@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from outreach_platform.events.rules import JSON_VALID
-from outreach_platform.events.schema import COLUMNS, EventColumn
+from outreach_platform.events.schema import COLUMNS, EventColumn, json_valid_sql
 from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.postgres.scan import SourceColumn, SourceSnapshot
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text
@@ -319,7 +319,7 @@ def _select(column: EventColumn, present: bool, table: SourceTable) -> str:
 
 
 def _json_valid(table: SourceTable) -> str:
-    return "true" if table.type_of("eventData") in _JSON else 'json_valid("eventData")'
+    return "true" if table.type_of("eventData") in _JSON else json_valid_sql('"eventData"')
 
 
 def _days_filter(table: SourceTable, dates: list[str], days: list[str]) -> str:
