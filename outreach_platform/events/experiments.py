@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from outreach_platform.events.layout import EventFolder
-from outreach_platform.foundation.errors import SourceError
+from outreach_platform.events.source import home_schema
+from outreach_platform.foundation.errors import SourceError, SourceUnavailableError
 from outreach_platform.foundation.lake import FileRecord, Record, find_record, write_record
+from outreach_platform.foundation.postgres.connection import connect
 from outreach_platform.foundation.postgres.scan import SourceSnapshot, source_snapshot
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text, write_parquet
@@ -33,6 +36,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
 }
 _NEEDED = 3
+_ATTEMPTS = 3
 
 
 class SiblingRecord(Record):
@@ -77,6 +81,8 @@ def pull_siblings(
 ) -> list[SiblingRecord]:
     """Take both tables under one transaction; a table that is missing becomes an empty one.
 
+    Transient errors of the database are tried three times.
+
     Args:
         engine: does the work.
         folder: where they go.
@@ -87,15 +93,10 @@ def pull_siblings(
     Raises:
         SourceError: the source refuses, or a table lacks a needed column.
     """
-    with source_snapshot(engine, url) as snapshot:
-        queries = {
-            name: _query(snapshot, url.schema or "public", name, url.display) for name in TABLES
-        }
-        with snapshot.translated():
-            for name, (query, _, _) in queries.items():
-                engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    with connect(url):
+        pass  # a server that is away was tried three times by now, and that is enough
     records = []
-    for name, (_, found, notices) in queries.items():
+    for name, (found, notices) in _pull(engine, url).items():
         path = sibling_file(folder, name)
         record = SiblingRecord(
             name=name,
@@ -111,12 +112,29 @@ def pull_siblings(
     return records
 
 
+@retry(
+    retry=retry_if_exception_type(SourceUnavailableError),
+    stop=stop_after_attempt(_ATTEMPTS),
+    wait=wait_random_exponential(multiplier=0.5, max=4),
+    reraise=True,
+)
+def _pull(engine: duckdb.DuckDBPyConnection, url: DatabaseUrl) -> dict[str, tuple[bool, list[str]]]:
+    """Fill a table of the engine for each; returns whether it was found and what to say of it."""
+    with source_snapshot(engine, url) as snapshot:
+        schema = home_schema(snapshot, url.schema)
+        queries = {name: _query(snapshot, schema, name, url.display) for name in TABLES}
+        with snapshot.translated():
+            for name, (query, _, _) in queries.items():
+                engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    return {name: (found, notices) for name, (_, found, notices) in queries.items()}
+
+
 def _query(
     snapshot: SourceSnapshot, schema: str, name: str, where: str
 ) -> tuple[str, bool, list[str]]:
     """DuckDB's query for a table, whether it is there, and what is to be said of it."""
     columns = TABLES[name]
-    present = {column.name for column in snapshot.columns(schema, name)}
+    present = {column.name: column.type for column in snapshot.columns(schema, name)}
     if not present:
         nulls = ", ".join(f"NULL::{kind} AS {quote_identifier(c)}" for c, kind in columns.items())
         return f"SELECT {nulls} LIMIT 0", False, [f"{where} has no {schema}.{name}: left empty"]
@@ -125,6 +143,13 @@ def _query(
             f"{where}: {schema}.{name} lacks {', '.join(lacking)}; add it at the source, or rename "
             "the table if it is another one"
         )
+    for column, kind in columns.items():
+        type_name = present.get(column, "date")
+        if kind == "TIMESTAMP" and not (type_name == "date" or type_name.startswith("timestamp")):
+            raise SourceError(
+                f"{where}: {schema}.{name}.{column} is {type_name}, which cannot be read as a "
+                "time; change the column's type at the source"
+            )
     missing = [column for column in columns if column not in present]
     notices = [f"{schema}.{name} has no {', '.join(missing)}: filled with nulls"] if missing else []
     listed = ", ".join(

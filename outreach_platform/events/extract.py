@@ -18,7 +18,7 @@ from outreach_platform.events.days import write_days
 from outreach_platform.events.judgement import NOT_JUDGED, PULLED, Judgement, judge
 from outreach_platform.events.layout import STAMP, EventFolder, Extraction
 from outreach_platform.events.plan import Request, needed_days
-from outreach_platform.events.schema import COLUMNS
+from outreach_platform.events.schema import COLUMNS, NAMES
 from outreach_platform.events.source import (
     DAY,
     NOTHING,
@@ -39,7 +39,7 @@ from outreach_platform.foundation.lake import replacing, write_record
 from outreach_platform.foundation.postgres.connection import connect
 from outreach_platform.foundation.postgres.scan import source_snapshot
 from outreach_platform.foundation.postgres.url import DatabaseUrl
-from outreach_platform.foundation.warehouse import quote_text, read_parquet_sql
+from outreach_platform.foundation.warehouse import quote_identifier, quote_text, read_parquet_sql
 
 _logger = logging.getLogger(__name__)
 _ATTEMPTS = 3
@@ -125,10 +125,17 @@ def _pull(
         rows = sum(counted.get(day, NOTHING).rows for day in reasons)
         query = read_sql(snapshot, table, request.window.start, list(reasons), rows)
         with snapshot.translated(), _integers_in_words(table):
-            engine.execute(f'CREATE OR REPLACE TABLE {PULLED} AS {query} ORDER BY "timestamp", id')
+            engine.execute(f"CREATE OR REPLACE TABLE {PULLED} AS {query} ORDER BY {_order(table)}")
     _check_counts(engine, table, counted, reasons)
     _logger.info("pulled %s events of %s days from %s", rows, len(reasons), table.qualified)
     return table, counted, reasons
+
+
+def _order(table: SourceTable) -> str:
+    """Time and id, and all else where those may stand twice: equal data gives equal files."""
+    first = ["timestamp", "id"]
+    rest = [] if table.unique_id else [name for name in NAMES if name not in first]
+    return ", ".join(quote_identifier(name) for name in [*first, *rest])
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def good_rows(day: str, judgement: Judgement, *, everything: bool) -> str:
     query = f"SELECT {listed} FROM {PULLED} WHERE {is_day(day)}"
     if everything or not judgement.bad_rows:
         return query  # pulled rows stand sorted
-    return f'{query} AND rowid NOT IN (SELECT row FROM {_BAD}) ORDER BY "timestamp", id'
+    return f"{query} AND rowid NOT IN (SELECT row FROM {_BAD}) ORDER BY rowid"
 
 
 def bad_rows(day: str) -> str:

@@ -140,6 +140,14 @@ def find_table(snapshot: SourceSnapshot, schema: str | None, where: str) -> Sour
     return SourceTable(home, name, columns, kind, scannable, unique, estimate, tuple(notices))
 
 
+def home_schema(snapshot: SourceSnapshot, schema: str | None) -> str:
+    """The schema whose tables belong to the events: the named one, or where the events are."""
+    if schema:
+        return schema
+    schemas = {found for found, _ in _visible(snapshot, None)}
+    return schemas.pop() if len(schemas) == 1 else "public"
+
+
 def _visible(snapshot: SourceSnapshot, schema: str | None) -> list[tuple[str, str]]:
     names = ", ".join(quote_text(name) for name in TABLES)
     chosen = (
