@@ -11,7 +11,6 @@ from datetime import date
 from typing import Any, cast
 
 import dagster as dg
-import duckdb
 
 from outreach_platform.events import assets_metadata, checks, studies, summary
 from outreach_platform.events.extract import InvalidEventsError
@@ -27,7 +26,7 @@ from outreach_platform.events.resources import (
     one_of,
 )
 from outreach_platform.events.run import EventsRun
-from outreach_platform.foundation.errors import OutreachError, SourceError
+from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import read_record
 from outreach_platform.partitions import event_days
 
@@ -282,11 +281,6 @@ def _analysed(
         try:
             analysed = analyse(connection)
             studies.keep_studies(run.folder, kind, connection, analysed, run.run_id)
-        except duckdb.Error as error:
-            raise SourceError(
-                f"{run.settings.analytics_path} is not as the platform makes it "
-                f"({str(error).splitlines()[0]}): run `outreach events --sync-duckdb`"
-            ) from None
         finally:
             connection.close()
     return dg.MaterializeResult(metadata=assets_metadata.studies(analysed))

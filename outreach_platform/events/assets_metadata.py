@@ -16,6 +16,7 @@ from outreach_platform.events.studies import Analysed
 Metadata = dict[str, Any]
 _PICTURES = 12
 _TRACKED_AS = {"dvc": "dvc_md5", "mlflow": "mlflow_run_id"}
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|]")
 # A page shows some fifty characters of a line.
 _CLAUSE = re.compile(r" (?=(?:FROM|WHERE|GROUP BY|ORDER BY) )")
 
@@ -153,11 +154,11 @@ def research(record: SyncRecord) -> Metadata:
 
 
 def studies(analysed: Sequence[Analysed]) -> Metadata:
-    """Of its_results and abab_results: a table of all, pictures of the first ones."""
+    """Of its_results and abab_results: all in words, pictures of the first ones."""
     metadata: Metadata = {
         "dagster/row_count": len(analysed),
         "estimated": sum(_result(a).status == "estimated" for a in analysed),
-        "results": dg.MetadataValue.md(_table(analysed)),
+        "results": dg.MetadataValue.md(_listed(analysed)),
     }
     shown = [a for a in analysed if _result(a).status == "estimated"][:_PICTURES]
     if pictures := [_picture(each) for each in shown]:
@@ -172,23 +173,23 @@ def _result(analysed: Analysed):
     return result
 
 
-def _table(analysed: Sequence[Analysed]) -> str:
+def _listed(analysed: Sequence[Analysed]) -> str:
+    """One paragraph a study: a table would be squeezed into the page's narrow column."""
     if not analysed:
         return "no user has what this analysis needs: a protocol, or observations in phases"
-    # More columns than these are squeezed on the page; the sentence has all the numbers.
-    lines = ["| user | protocol | result |", "| --- | --- | --- |"]
-    for each in analysed:
-        study = each.study
-        cells = (study.user_id, study.protocol or "-", _result(each).message)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+    return "\n".join(f"* {_whose(each)}: {_result(each).message}" for each in analysed)
+
+
+def _whose(analysed: Analysed) -> str:
+    study = analysed.study
+    name = _MARKUP.sub(r"\\\g<0>", study.protocol) if study.protocol else "no protocol"
+    return f"**{study.user_id}**, {name}"
 
 
 def _picture(analysed: Analysed) -> str:
     study = analysed.study
-    whose = f"**{study.user_id}**, {study.protocol or 'no protocol'}"
     if study.its is not None:
-        return f"{whose}\n\n{plots.its_picture(analysed.rows, study.its)}"
+        return f"{_whose(analysed)}\n\n{plots.its_picture(analysed.rows, study.its)}"
     if study.abab is not None:
-        return f"{whose}\n\n{plots.abab_picture(analysed.rows, study.abab)}"
+        return f"{_whose(analysed)}\n\n{plots.abab_picture(analysed.rows, study.abab)}"
     raise AssertionError("a study has a result")

@@ -79,8 +79,19 @@ def extraction_results(extraction: Extraction) -> Iterator[dg.AssetCheckResult]:
             passed=judged and not counts,
             severity=dg.AssetCheckSeverity.WARN if name == _WEEKDAY else severity,
             description=description or (None if judged else "not validated"),
-            metadata={"days_pulled": len(extraction.pulled), "days_kept": extraction.kept},
+            metadata=_judged(extraction, sum(counts.values())),
         )
+
+
+def _judged(extraction: Extraction, violations: int) -> dict[str, dg.MetadataValue]:
+    days = 0 if extraction.validation == "none" else len(extraction.pulled)
+    found: dict[str, dg.MetadataValue] = {
+        "violations": dg.MetadataValue.int(violations),
+        "days_judged": dg.MetadataValue.int(days),
+    }
+    if violations and extraction.report:
+        found["report"] = dg.MetadataValue.path(extraction.report)
+    return found
 
 
 def export_results(

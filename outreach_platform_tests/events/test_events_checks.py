@@ -117,10 +117,16 @@ def test_each_spec_gets_its_result() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_each_violation_fails_one_check(code: str) -> None:
-    found = by_name(checks.extraction_results(extracted(errors={code: 1234})))
+    extraction = extracted(errors={code: 1234}, report="quarantine/report.csv")
+    found = by_name(checks.extraction_results(extraction))
     ((name, severity),) = failing(found).items()
     assert severity is ERROR
     assert found[name].description == f"{code}: 1,234 rows"
+    metadata = found[name].metadata or {}
+    assert metadata["violations"] == dg.MetadataValue.int(1234)
+    assert metadata["report"] == dg.MetadataValue.path("quarantine/report.csv")
+    clean = next(result for result in found.values() if result.passed)
+    assert set(clean.metadata or {}) == {"violations", "days_judged"}
     own = {"timestamp_not_future", "timestamp_reasonable", "experiment_phase_requires_metadata"}
     expected = code if code in own else "schema_contract"
     assert name == ("unique_ids" if code == "id_not_unique" else expected)
