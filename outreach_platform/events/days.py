@@ -18,7 +18,8 @@ from outreach_platform.events.judgement import (
 from outreach_platform.events.layout import DayManifest, EventFolder
 from outreach_platform.events.plan import Request
 from outreach_platform.events.rules import current_rules_version
-from outreach_platform.events.source import NOTHING, Fingerprint, SourceTable
+from outreach_platform.events.source import NOTHING, Fingerprint
+from outreach_platform.events.source_table import SourceTable
 from outreach_platform.foundation.errors import IntegrityError
 from outreach_platform.foundation.lake import FileRecord, write_record
 from outreach_platform.foundation.warehouse import FORMAT_2, beside, write_parquet

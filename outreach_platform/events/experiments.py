@@ -8,7 +8,7 @@ import duckdb
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from outreach_platform.events.layout import EventFolder
-from outreach_platform.events.source import home_schema
+from outreach_platform.events.source_table import home_schema
 from outreach_platform.foundation.errors import SourceError, SourceUnavailableError
 from outreach_platform.foundation.lake import FileRecord, Record, find_record, write_record
 from outreach_platform.foundation.postgres.connection import connect

@@ -23,12 +23,11 @@ from outreach_platform.events.source import (
     DAY,
     NOTHING,
     Fingerprint,
-    SourceTable,
     day_name,
-    find_table,
     fingerprints,
     read_sql,
 )
+from outreach_platform.events.source_table import SourceTable, find_table
 from outreach_platform.foundation.errors import (
     IntegrityError,
     OutreachError,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from outreach_platform.events.layout import DayManifest, EventFolder, Mode, Window
 from outreach_platform.events.rules import current_rules_version
-from outreach_platform.events.source import NOTHING, Fingerprint, SourceTable
+from outreach_platform.events.source import NOTHING, Fingerprint
+from outreach_platform.events.source_table import SourceTable
 from outreach_platform.foundation.lake import find_record, sha256_of
 
 

@@ -6,7 +6,7 @@ our files; `rules.py` says the same as one pass over the data, and a test holds 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,7 +165,7 @@ def _pandera_column(column: EventColumn, now: datetime):
     )
 
 
-def _named(code: str) -> dict[str, str]:
+def _named(code: str) -> dict[str, Any]:
     """A check's name, and what it says: Pandera reports the latter where its own checks fail."""
     return {"name": code, "error": code}
 

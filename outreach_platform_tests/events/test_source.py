@@ -7,7 +7,7 @@ import pytest
 
 from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.events import extract, source
-from outreach_platform.events.layout import EventFolder, Extraction
+from outreach_platform.events.layout import EventFolder, Extraction, Mode
 from outreach_platform.events.schema import COLUMNS, NAMES
 from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.postgres.url import DatabaseUrl
@@ -52,7 +52,9 @@ def day_files(folder: EventFolder) -> dict[str, bytes]:
     return {path.relative_to(folder.data_dir).as_posix(): path.read_bytes() for path in paths}
 
 
-def by_both_paths(tmp_path, url, monkeypatch, mode="strict", days=12, now=NOW) -> EventFolder:
+def by_both_paths(
+    tmp_path, url, monkeypatch, mode: Mode = "strict", days=12, now=NOW
+) -> EventFolder:
     """Extract twice, as a whole table and by the server's query; both must give the same bytes."""
     found: dict[str, tuple[Extraction, dict[str, bytes]]] = {}
     for name, share in (("whole", 0.0), ("server", float("inf"))):
