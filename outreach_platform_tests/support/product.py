@@ -32,8 +32,7 @@ from outreach_platform_tests.support.masters import (
 )
 from outreach_platform_tests.support.postgres import ROOT, fetch
 
-# DVC and MLflow are on where they are installed, and cost seconds a run.
-_WITHOUT_TRACKERS = "[events]\ndvc = false\nmlflow = false\n"
+_WITHOUT_TRACKERS = Path(__file__).with_name("without_trackers.toml")
 _OURS = (
     "AWS_",
     "B2_",
@@ -112,9 +111,7 @@ class Product:
     def _chosen(self) -> dict[str, str]:
         chosen = {"OUTREACH_DATA_DIR": str(self.data)}
         if not self.trackers:
-            settings = self.home / "without_trackers.toml"
-            settings.write_text(_WITHOUT_TRACKERS)
-            chosen["OUTREACH_SETTINGS"] = str(settings)
+            chosen["OUTREACH_SETTINGS"] = str(_WITHOUT_TRACKERS)
         return {**chosen, **self.environment}
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
