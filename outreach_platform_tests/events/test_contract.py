@@ -293,6 +293,7 @@ def test_both_judge_anything_alike(rows: list[Row]) -> None:
     by_both(rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(st.sampled_from('[]{},:" \\nNatruefls01e-+.\t\n'), max_size=12) | _JSON.map(_documents)
@@ -351,6 +352,7 @@ def test_the_limits_of_time_belong_to_what_is_allowed(now: datetime, earliest: d
 # --- a warning ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.tuples(_TIMES, st.none() | st.integers(-1, 7)), min_size=1, max_size=20))
 def test_a_weekday_that_is_not_the_timestamps_warns(
