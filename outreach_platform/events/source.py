@@ -65,11 +65,14 @@ def fingerprints(
     """
     moment = _moment(table)
     version = _VERSION if table.has_versions else "hashtextextended((event.*)::text, 0)::numeric"
-    found = snapshot.rows(
+    by_day = (
         f"SELECT CASE WHEN isfinite({moment}) AND {moment} < '10000-01-01' "
-        # Not ::text, which writes dates as the server was told to.
-        f"THEN to_char({moment}, 'YYYY-MM-DD') END, count(*), sum({version})::text "
+        f"THEN {moment}::date END AS day, count(*) AS rows, sum({version})::text AS changes "
         f"FROM {table.qualified} event WHERE {_asked(table, start)} GROUP BY 1"
+    )
+    # Not ::text, which writes dates as the server was told to; and once a day, not once a row.
+    found = snapshot.rows(
+        f"SELECT to_char(day, 'YYYY-MM-DD'), rows, changes FROM ({by_day}) AS days"
     )
     return {day or UNDATED: Fingerprint(rows, changes) for day, rows, changes in found}
 
@@ -108,8 +111,10 @@ def read_sql(
         f"THEN CAST({_TIME} AS DATE) END"
     )
     wanted = [f"{DAY} IS NULL"] if UNDATED in days else []
-    if dates:
-        wanted.append(f"{DAY} IN ({', '.join(f'DATE {quote_text(d)}' for d in dates)})")
+    wanted += [
+        f"{DAY} BETWEEN DATE {quote_text(first)} AND DATE {quote_text(last)}"
+        for first, last in _runs(dates)
+    ]
     chosen = " OR ".join(wanted) or "false"
     return f"SELECT *, {day} AS {DAY} FROM ({inner}) WHERE {chosen}"
 
