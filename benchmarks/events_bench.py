@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.bulk_events import BulkEvents
-from outreach_platform.events.layout import Window
+from outreach_platform.events.records import Window
 from outreach_platform.events.run import EventsRun
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.settings import load_settings

@@ -9,14 +9,8 @@ import pytest
 
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.redaction import redact
-from outreach_platform.settings import (
-    DEFAULT_BUCKET,
-    GateThresholds,
-    Settings,
-    TomlSettings,
-    load_settings,
-    parse_until,
-)
+from outreach_platform.settings import DEFAULT_BUCKET, Settings, load_settings, parse_until
+from outreach_platform.settings_toml import GateThresholds, TomlSettings
 
 SECRETS = {
     "NEON_DATABASE_URL": "postgresql://u:canary-neon@h/db",

@@ -6,7 +6,8 @@ import dagster as dg
 
 from outreach_platform.commands import output
 from outreach_platform.commands.launch import RunOutcome, ready_instance, run_job
-from outreach_platform.events.layout import EventFolder, ExportManifest, SyncRecord, Window
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import ExportManifest, SyncRecord, Window
 from outreach_platform.events.summary import warnings_of
 from outreach_platform.foundation.errors import EXIT_FAILED, EXIT_OK, UsageError
 from outreach_platform.foundation.lake import find_record

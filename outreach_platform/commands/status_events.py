@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outreach_platform.commands.status import age_of
-from outreach_platform.events.layout import EventFolder, ExportManifest, Extraction, SyncRecord
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import ExportManifest, Extraction, SyncRecord
 from outreach_platform.events.summary import warnings_of
 from outreach_platform.foundation.lake import find_record
 from outreach_platform.settings import Settings

@@ -14,7 +14,7 @@ import dagster as dg
 
 from outreach_platform.events import assets_metadata, checks, studies, summary
 from outreach_platform.events.extract import InvalidEventsError
-from outreach_platform.events.layout import DayManifest, Extraction, Mode, Window
+from outreach_platform.events.records import DayManifest, Extraction, Mode, Window
 from outreach_platform.events.research import Form
 from outreach_platform.events.resources import (
     FORMS,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from outreach_platform.events import plots
 from outreach_platform.events.experiments import TABLES, SiblingRecord
-from outreach_platform.events.layout import DayManifest, ExportManifest, Extraction, SyncRecord
+from outreach_platform.events.records import DayManifest, ExportManifest, Extraction, SyncRecord
 from outreach_platform.events.research_sql import EVENTS, STANDING_QUERIES
 from outreach_platform.events.schema import COLUMNS, EventColumn
 from outreach_platform.events.studies import Analysed

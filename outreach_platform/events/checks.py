@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from outreach_platform.events import schema
-from outreach_platform.events.layout import ExportManifest, Extraction, SyncRecord
+from outreach_platform.events.records import ExportManifest, Extraction, SyncRecord
 from outreach_platform.events.summary import NULL_RATE, ROW_DELTA
 
 EVENTS = dg.AssetKey(["events", "behavioral_events"])

@@ -15,8 +15,9 @@ from outreach_platform.events.judgement import (
     null_counts,
     warning_days,
 )
-from outreach_platform.events.layout import DayManifest, EventFolder
+from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.plan import Request
+from outreach_platform.events.records import DayManifest
 from outreach_platform.events.rules import current_rules_version
 from outreach_platform.events.source import NOTHING, Fingerprint
 from outreach_platform.events.source_table import SourceTable

@@ -14,15 +14,8 @@ import duckdb
 
 from outreach_platform import __version__
 from outreach_platform.events import summary
-from outreach_platform.events.layout import (
-    STAMP,
-    DayManifest,
-    EventFolder,
-    ExportedDay,
-    ExportManifest,
-    Mode,
-    Window,
-)
+from outreach_platform.events.layout import STAMP, EventFolder
+from outreach_platform.events.records import DayManifest, ExportedDay, ExportManifest, Mode, Window
 from outreach_platform.events.schema import NAMES
 from outreach_platform.foundation.errors import IntegrityError, UsageError
 from outreach_platform.foundation.lake import (

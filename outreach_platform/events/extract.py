@@ -16,8 +16,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from outreach_platform.events import judgement
 from outreach_platform.events.days import write_days
 from outreach_platform.events.judgement import NOT_JUDGED, PULLED, Judgement, judge
-from outreach_platform.events.layout import STAMP, EventFolder, Extraction
+from outreach_platform.events.layout import STAMP, EventFolder
 from outreach_platform.events.plan import Request, needed_days
+from outreach_platform.events.records import Extraction
 from outreach_platform.events.schema import COLUMNS, NAMES
 from outreach_platform.events.source import (
     DAY,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from outreach_platform.events.layout import DayManifest, EventFolder, Mode, Window
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import DayManifest, Mode, Window
 from outreach_platform.events.rules import current_rules_version
 from outreach_platform.events.source import NOTHING, Fingerprint
 from outreach_platform.events.source_table import SourceTable

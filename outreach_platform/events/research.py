@@ -15,7 +15,8 @@ import duckdb
 
 from outreach_platform.events import research_sql
 from outreach_platform.events.experiments import TABLES, siblings_sql
-from outreach_platform.events.layout import EventFolder, ExportManifest, SyncRecord
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import ExportManifest, SyncRecord
 from outreach_platform.events.research_file import Present, held
 from outreach_platform.events.research_sql import EVENTS, EXPORTS, OURS, SCHEMA
 from outreach_platform.foundation.errors import IntegrityError, OutreachError, UsageError

@@ -5,7 +5,7 @@ from typing import get_args
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from outreach_platform.events.layout import Mode
+from outreach_platform.events.records import Mode
 from outreach_platform.events.research import Form
 from outreach_platform.events.run import EventsRun
 from outreach_platform.foundation.errors import UsageError

@@ -15,16 +15,9 @@ import duckdb
 from outreach_platform.events import experiments, research, tracking
 from outreach_platform.events.export import export
 from outreach_platform.events.extract import extract
-from outreach_platform.events.layout import (
-    EMBEDDED,
-    EventFolder,
-    ExportManifest,
-    Extraction,
-    Mode,
-    SyncRecord,
-    Window,
-)
+from outreach_platform.events.layout import EMBEDDED, EventFolder
 from outreach_platform.events.plan import Request
+from outreach_platform.events.records import ExportManifest, Extraction, Mode, SyncRecord, Window
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import remove_partials
 from outreach_platform.foundation.locks import NamedLock

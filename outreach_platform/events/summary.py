@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from outreach_platform.events.layout import DayManifest, ExportManifest, Window
+from outreach_platform.events.records import DayManifest, ExportManifest, Window
 from outreach_platform.events.schema import NAMES
 from outreach_platform.foundation.warehouse import quote_text
 

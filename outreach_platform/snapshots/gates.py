@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from outreach_platform.foundation.lake import Record
-from outreach_platform.settings import GateThresholds
+from outreach_platform.settings_toml import GateThresholds
 from outreach_platform.snapshots.layout import IdCounts
 
 Switch = Literal["K1", "K2", "K3"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from outreach_platform.foundation.errors import StoppedError
 from outreach_platform.foundation.lake import read_record, write_record
-from outreach_platform.settings import GateThresholds
+from outreach_platform.settings_toml import GateThresholds
 from outreach_platform.snapshots.gates import Counts, GateRecord, Override, judge, status
 from outreach_platform.snapshots.layout import PullRecord, SplitRecord, StateFolder
 from outreach_platform.snapshots.records import baseline_of

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from outreach_platform.foundation.errors import IntegrityError
 from outreach_platform.foundation.lake import FileRecord, Record, read_record, sha256_of
-from outreach_platform.settings import GateThresholds
+from outreach_platform.settings_toml import GateThresholds
 from outreach_platform.snapshots.gates import Baseline, Override, Verdict
 from outreach_platform.snapshots.layout import StateFolder
 

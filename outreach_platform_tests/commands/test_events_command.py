@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from outreach_platform.embedded.server import EmbeddedServer
-from outreach_platform.events.layout import EventFolder, Extraction, SyncRecord
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import Extraction, SyncRecord
 from outreach_platform.events.schema import NAMES
 from outreach_platform.foundation.lake import read_record
 from outreach_platform.foundation.locks import NamedLock

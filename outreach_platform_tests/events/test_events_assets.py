@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from outreach_platform.embedded.server import EmbeddedServer
-from outreach_platform.events.layout import DayManifest, EventFolder, Extraction, SyncRecord
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import DayManifest, Extraction, SyncRecord
 from outreach_platform.events.schema import NAMES, PHASES
 from outreach_platform.foundation.lake import read_record
 from outreach_platform.foundation.postgres.url import DatabaseUrl

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from outreach_platform.events import checks
-from outreach_platform.events.layout import (
-    EventFolder,
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import (
     ExportedDay,
     ExportManifest,
     Extraction,

@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from outreach_platform.events.layout import DayManifest, EventFolder, Extraction, SyncRecord
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import DayManifest, Extraction, SyncRecord
 from outreach_platform.foundation.lake import find_record, read_record, sha256_of
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform_tests.support.event_rows import (

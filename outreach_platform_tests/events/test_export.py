@@ -16,7 +16,7 @@ import pytest
 
 from outreach_platform import __version__
 from outreach_platform.events import export as export_module
-from outreach_platform.events.layout import ExportManifest, Window
+from outreach_platform.events.records import ExportManifest, Window
 from outreach_platform.events.run import EventsRun
 from outreach_platform.events.schema import NAMES
 from outreach_platform.foundation.errors import IntegrityError, OutreachError, UsageError

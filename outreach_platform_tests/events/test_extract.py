@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from outreach_platform.events import experiments, extract
-from outreach_platform.events.layout import Extraction
+from outreach_platform.events.records import Extraction
 from outreach_platform.events.run import EventsRun
 from outreach_platform.foundation.errors import SourceError, SourceUnavailableError
 from outreach_platform.foundation.lake import find_record

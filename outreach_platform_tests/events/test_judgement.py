@@ -8,7 +8,8 @@ import pytest
 
 from outreach_platform.events import schema
 from outreach_platform.events.extract import InvalidEventsError
-from outreach_platform.events.layout import DayManifest, EventFolder, Extraction
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import DayManifest, Extraction
 from outreach_platform.events.run import EventsRun
 from outreach_platform.foundation.lake import find_record
 from outreach_platform.foundation.postgres.url import DatabaseUrl

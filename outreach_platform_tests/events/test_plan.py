@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from outreach_platform.events import plan
-from outreach_platform.events.layout import DayManifest, Extraction
+from outreach_platform.events.records import DayManifest, Extraction
 from outreach_platform.events.run import EventsRun
 from outreach_platform.foundation.lake import find_record
 from outreach_platform.foundation.postgres.url import DatabaseUrl

@@ -19,7 +19,7 @@ import pytest
 
 from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.events.extract import InvalidEventsError
-from outreach_platform.events.layout import DayManifest, ExportManifest, Extraction, Window
+from outreach_platform.events.records import DayManifest, ExportManifest, Extraction, Window
 from outreach_platform.events.run import EventsRun
 from outreach_platform.events.schema import NAMES
 from outreach_platform.foundation.lake import read_record, sha256_of

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from outreach_platform.events.analysis import abab_observations, its_daily
-from outreach_platform.events.layout import SyncRecord
+from outreach_platform.events.records import SyncRecord
 from outreach_platform.events.research import slowest_query_ms
 from outreach_platform.events.research_sql import STANDING_QUERIES
 from outreach_platform.events.run import EventsRun

@@ -7,7 +7,8 @@ import pytest
 
 from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.events import extract, source
-from outreach_platform.events.layout import EventFolder, Extraction, Mode
+from outreach_platform.events.layout import EventFolder
+from outreach_platform.events.records import Extraction, Mode
 from outreach_platform.events.schema import COLUMNS, NAMES
 from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.postgres.url import DatabaseUrl

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from outreach_platform.events import summary
-from outreach_platform.events.layout import DayManifest, ExportManifest, Window
+from outreach_platform.events.records import DayManifest, ExportManifest, Window
 from outreach_platform.events.schema import NAMES
 from outreach_platform.foundation.lake import FileRecord
 

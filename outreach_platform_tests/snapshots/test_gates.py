@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outreach_platform.settings import GateThresholds, Settings, StateSettings, TomlSettings
+from outreach_platform.settings import Settings
+from outreach_platform.settings_toml import GateThresholds, StateSettings, TomlSettings
 from outreach_platform.snapshots.gates import Baseline, Counts, Override, Verdict, judge, status
 from outreach_platform.snapshots.layout import IdCounts
 

@@ -12,11 +12,11 @@ from psycopg2.extras import Json, execute_values
 from pydantic import SecretStr
 
 from outreach_platform.embedded import schema
-from outreach_platform.events.layout import Window
+from outreach_platform.events.records import Window
 from outreach_platform.events.run import EventsRun
 from outreach_platform.foundation.postgres.url import DatabaseUrl
-from outreach_platform.settings import Settings, TomlSettings
-from outreach_platform.settings_toml import EventSettings
+from outreach_platform.settings import Settings
+from outreach_platform.settings_toml import EventSettings, TomlSettings
 
 # The clock of the tests: a Tuesday.
 NOW = datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC)

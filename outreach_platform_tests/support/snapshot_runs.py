@@ -13,11 +13,11 @@ from outreach_platform.foundation.lake import FileRecord, sha256_of, write_recor
 from outreach_platform.foundation.objects.local import LocalStore
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.postgres.url import DatabaseUrl
-from outreach_platform.settings import (
+from outreach_platform.settings import Settings
+from outreach_platform.settings_toml import (
     GateThresholds,
     ObjectSettings,
     PullSettings,
-    Settings,
     StateSettings,
     TomlSettings,
 )
