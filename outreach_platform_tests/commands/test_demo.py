@@ -139,6 +139,7 @@ def test_a_folder_with_real_events_is_refused(neon_url: DatabaseUrl, tmp_path: P
     assert not (product.data / "embedded").exists(), "no sample was begun"
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_data_that_is_a_file_is_2(tmp_path: Path) -> None:
     product = Product(tmp_path)
     shutil.copy(__file__, product.data)

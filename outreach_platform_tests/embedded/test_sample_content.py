@@ -21,6 +21,8 @@ from outreach_platform_tests.support.sample_rules import (
     sample_tables,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tables(pg_server: EmbeddedServer) -> Iterator[dict[str, Rows]]:

@@ -73,6 +73,7 @@ def test_company_columns_as_changes(neon_url: DatabaseUrl) -> None:
     assert not any(column.startswith("website_url") for column in columns)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(real_data_folder() is None, reason="no real data here")
 def test_real_rows_keep_their_spellings(neon_url: DatabaseUrl) -> None:

@@ -137,6 +137,7 @@ def test_no_rows_keep_columns_and_types(
     assert (manifest.first, manifest.last, manifest.null_phases) == (None, None, 0.0)
 
 
+@pytest.mark.slow
 def test_equal_data_give_equal_files(url: DatabaseUrl, tmp_path: Path) -> None:
     first = taken(tmp_path / "a", url, some_events())
     second = new_run(tmp_path / "b", url, run_id="another", now=NOW + timedelta(minutes=9))
@@ -150,6 +151,7 @@ def test_equal_data_give_equal_files(url: DatabaseUrl, tmp_path: Path) -> None:
     assert second.export(window(7)).file.sha256 != a.file.sha256
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_holds(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, some_events())
     manifest = run.export(window(7))
@@ -258,6 +260,7 @@ def test_one_user(url: DatabaseUrl, tmp_path: Path) -> None:
     assert run.sync().stamp == everybody.stamp
 
 
+@pytest.mark.slow
 def test_stamps_of_one_second_are_unique(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, [event()])
     stamps = [run.export(window(7)).stamp for _ in range(3)]
@@ -310,6 +313,7 @@ def test_a_reader_never_misses_latest(url: DatabaseUrl, tmp_path: Path) -> None:
     assert not [name for name in raw_names(run) if "partial" in name]
 
 
+@pytest.mark.slow
 def test_latest_can_move_with_its_folder(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path / "a", url, some_events())
     rows = rows_of(path_of(run, run.export(window(7))))
@@ -317,6 +321,7 @@ def test_latest_can_move_with_its_folder(url: DatabaseUrl, tmp_path: Path) -> No
     assert rows_of(new_run(tmp_path / "b", url).folder.latest) == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_latest_is_somebodys_own(url: DatabaseUrl, tmp_path: Path, kind: str) -> None:
     run = taken(tmp_path, url, [event()])
@@ -331,6 +336,7 @@ def test_latest_is_somebodys_own(url: DatabaseUrl, tmp_path: Path, kind: str) ->
     assert run.export(window(7)) == run.folder.newest()
 
 
+@pytest.mark.slow
 def test_a_dangling_latest_is_replaced(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, [event()])
     path_of(run, run.export(window(7))).unlink()
@@ -340,6 +346,7 @@ def test_a_dangling_latest_is_replaced(url: DatabaseUrl, tmp_path: Path) -> None
     assert rows_of(run.folder.latest)
 
 
+@pytest.mark.slow
 def test_a_day_that_was_never_taken(url: DatabaseUrl, tmp_path: Path) -> None:
     run = new_run(tmp_path, url)
     with pytest.raises(UsageError, match=rf"7 of the 7 days .*\({day_ago(6)} is the first\)"):
@@ -351,6 +358,7 @@ def test_a_day_that_was_never_taken(url: DatabaseUrl, tmp_path: Path) -> None:
     assert run.export(window(3)).file.rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flipped", "gone", "truncated"])
 def test_a_damaged_day_is_found_and_mended(url: DatabaseUrl, tmp_path: Path, damage: str) -> None:
     run = taken(tmp_path, url, [event(timestamp=ago(5))])
@@ -369,6 +377,7 @@ def test_a_damaged_day_is_found_and_mended(url: DatabaseUrl, tmp_path: Path, dam
     assert run.export(window(7)).file.rows == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_manifest_of_a_day_is_mended(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, [event(timestamp=ago(5))])
     run.folder.manifest(day_ago(5)).write_text('{"day"')
@@ -378,6 +387,7 @@ def test_a_damaged_manifest_of_a_day_is_mended(url: DatabaseUrl, tmp_path: Path)
     assert run.export(window(7)).file.rows == 1
 
 
+@pytest.mark.slow
 def test_somebody_elses_exports_are_left_alone(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, [event()])
     foreign = run.folder.export("20260310_120000")
@@ -394,6 +404,7 @@ def test_somebody_elses_exports_are_left_alone(url: DatabaseUrl, tmp_path: Path)
     assert run.folder.exports() == [manifest]
 
 
+@pytest.mark.slow
 def test_what_a_killed_export_left(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, [event()])
     first = run.export(window(7))
@@ -406,6 +417,7 @@ def test_what_a_killed_export_left(url: DatabaseUrl, tmp_path: Path) -> None:
     assert notes.exists()
 
 
+@pytest.mark.slow
 def test_an_export_that_dvc_can_bring_back(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, [event()])
     first = run.export(window(7))
@@ -423,6 +435,7 @@ def test_an_export_that_dvc_can_bring_back(url: DatabaseUrl, tmp_path: Path) -> 
 FUTURE = ago(-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["non_strict", "none"])
 def test_days_that_have_not_come(url: DatabaseUrl, tmp_path: Path, mode: Any) -> None:
     insert_events(url, [event(), event(id=event_id(77, "f"), timestamp=FUTURE)])
@@ -443,6 +456,7 @@ def test_days_that_have_not_come(url: DatabaseUrl, tmp_path: Path, mode: Any) ->
     assert (strict.file.rows, strict.quarantined, strict.validation) == (2, 0, expected)
 
 
+@pytest.mark.slow
 def test_events_without_a_time_come_last(neon_url: DatabaseUrl, tmp_path: Path) -> None:
     create_source(neon_url, constraints=False)
     ids = [event_id(n, "z") for n in range(3)]
@@ -459,6 +473,7 @@ def test_events_without_a_time_come_last(neon_url: DatabaseUrl, tmp_path: Path) 
     assert (manifest.validation, manifest.rules_version) == ("none", "")
 
 
+@pytest.mark.slow
 def test_the_weakest_judgement_counts(url: DatabaseUrl, tmp_path: Path) -> None:
     run = taken(tmp_path, url, [in_phase("baseline_1"), event(timestamp=ago(0, hours=1))])
     assert run.export(window(7)).validation == "strict"
@@ -469,6 +484,7 @@ def test_the_weakest_judgement_counts(url: DatabaseUrl, tmp_path: Path) -> None:
     assert run.export(Window(start=ago(6).date(), end=ago(3).date())).validation == "strict"
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_newest_export(
     url: DatabaseUrl,
     small_disk: Path,  # noqa: F811

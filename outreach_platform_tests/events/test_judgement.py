@@ -214,6 +214,7 @@ def test_a_doubled_id_is_caught(run: EventsRun, url, other: int) -> None:
     assert twice not in good_ids(run.folder)
 
 
+@pytest.mark.slow
 def test_a_doubled_id_across_a_pulled_and_a_kept_day_is_caught(run: EventsRun, url) -> None:
     twice = event_id(1, "d")
     insert_events(url, [event(id=twice), event(timestamp=ago(1))])

@@ -93,6 +93,7 @@ def test_an_unchanged_source_costs_the_lookback_and_nothing_else(run: EventsRun)
     assert {day: run.folder.day(day).read_bytes() for day in RECENT} == recent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lookback", [0, 1, 5])
 def test_the_lookback_counts_today(url, tmp_path, lookback) -> None:
     run = new_run(tmp_path, url, lookback_days=lookback)
@@ -107,6 +108,7 @@ def test_full_pulls_all(run: EventsRun) -> None:
     assert full.kept == 0
 
 
+@pytest.mark.slow
 def test_a_longer_window_pulls_what_is_missing_and_a_shorter_one_nothing(run: EventsRun) -> None:
     longer = reasons(run.extract(window(DAYS + 3)))
     assert longer == {day_ago(n): "missing" for n in range(DAYS, DAYS + 3)}
@@ -139,6 +141,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_pulls_its_days_and_no_others(run: EventsRun, url, change: str) -> None:
     statement, days = CHANGES[change]
@@ -168,6 +171,7 @@ def run_fresh(run: EventsRun, url: DatabaseUrl) -> list[tuple]:
         ).fetchall()
 
 
+@pytest.mark.slow
 def test_the_new_values_of_a_change_stand(run: EventsRun, url) -> None:
     execute(url, CHANGES["delete and insert"][0])
     run.extract(window(DAYS))
@@ -182,6 +186,7 @@ def test_what_commits_late_with_an_earlier_time_is_found(run: EventsRun, url) ->
     assert late["id"] in [row[0] for row in held(run, day_ago(8))]
 
 
+@pytest.mark.slow
 def test_a_column_added_with_a_default_is_found(run: EventsRun, url) -> None:
     """It changes every row and writes none anew."""
     execute(url, f'ALTER TABLE {TABLE} DROP "contentType"')
@@ -193,11 +198,13 @@ def test_a_column_added_with_a_default_is_found(run: EventsRun, url) -> None:
     assert held(run, day_ago(6))[0][1] == "filled"
 
 
+@pytest.mark.slow
 def test_a_column_that_is_not_ours_changes_nothing(run: EventsRun, url) -> None:
     execute(url, f"ALTER TABLE {TABLE} ADD device text DEFAULT 'phone'")
     assert reasons(run.extract(window(DAYS))) == {}
 
 
+@pytest.mark.slow
 def test_days_of_another_source_or_table_are_pulled_again(run: EventsRun, url) -> None:
     data_dir = run.settings.data_dir
     other = new_run(data_dir, url, settings=settings_for(data_dir, url))
@@ -209,6 +216,7 @@ def test_days_of_another_source_or_table_are_pulled_again(run: EventsRun, url) -
     assert reasons(other.extract(window(DAYS))) == taken
 
 
+@pytest.mark.slow
 def test_other_rules_judge_again_but_not_where_nothing_is_judged(
     run: EventsRun, monkeypatch
 ) -> None:
@@ -218,6 +226,7 @@ def test_other_rules_judge_again_but_not_where_nothing_is_judged(
     assert judged == dict.fromkeys(OLD, "judged by other rules")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
@@ -241,6 +250,7 @@ def test_a_weaker_judgement_is_made_good(url, tmp_path, first, second, why) -> N
     assert bool(manifest.rules_version) == (manifest.validation != "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["non_strict", "none"])
 def test_quarantined_rows_are_asked_for_again(run: EventsRun, url, mode) -> None:
     """They may be good by now; and who validates nothing wants them as they are."""
@@ -272,6 +282,7 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [_remove, _truncate, _flip])
 def test_a_harmed_day_file_is_made_again(run: EventsRun, harm: Callable[[Path], None]) -> None:
     path = run.folder.day(day_ago(6))
@@ -281,6 +292,7 @@ def test_a_harmed_day_file_is_made_again(run: EventsRun, harm: Callable[[Path], 
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [_remove, _truncate])
 def test_a_harmed_manifest_is_made_again(run: EventsRun, harm: Callable[[Path], None]) -> None:
     harm(run.folder.manifest(day_ago(6)))
@@ -288,6 +300,7 @@ def test_a_harmed_manifest_is_made_again(run: EventsRun, harm: Callable[[Path], 
     assert reasons(run.extract(window(DAYS))) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [_remove, _truncate, _flip])
 def test_a_harmed_quarantine_is_made_again(run: EventsRun, url, harm) -> None:
     execute(url, f"UPDATE {TABLE} SET \"experimentPhase\" = 'baseline_1' WHERE id = '{ids(6)}'")
@@ -299,6 +312,7 @@ def test_a_harmed_quarantine_is_made_again(run: EventsRun, url, harm) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_window_that_ended_looks_at_its_days_alone(run: EventsRun, url) -> None:
     past = window(5).model_copy(update={"start": ago(8).date(), "end": ago(5).date()})
     insert_events(url, [event(timestamp=ago(6, hours=5)), event(timestamp=ago(-3))])
@@ -307,6 +321,7 @@ def test_a_window_that_ended_looks_at_its_days_alone(run: EventsRun, url) -> Non
     assert (found.rows, found.kept, found.source_rows) == (3, 3, 9)
 
 
+@pytest.mark.slow
 def test_a_future_day_is_looked_at_until_it_is_empty(run: EventsRun, url) -> None:
     ahead = [event(timestamp=ago(-3)), in_phase("baseline_1", timestamp=ago(-3))]
     insert_events(url, ahead)
@@ -322,6 +337,7 @@ def test_a_future_day_is_looked_at_until_it_is_empty(run: EventsRun, url) -> Non
     assert reasons(run.extract(window(DAYS), "strict")) == {}
 
 
+@pytest.mark.slow
 def test_kept_future_days_are_counted(url, tmp_path) -> None:
     insert_events(url, [event(timestamp=ago(-3))])
     run = new_run(tmp_path, url)

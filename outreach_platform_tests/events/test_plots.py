@@ -53,6 +53,7 @@ def test_pictures_are_900_pixels_wide_and_not_blank() -> None:
         assert len(markdown) < 150_000
 
 
+@pytest.mark.slow
 def test_its_shows_days_lines_and_the_counterfactual() -> None:
     daily = series(noise=0.001)
     result = its(daily, DAY)
@@ -79,6 +80,7 @@ def test_its_shows_days_lines_and_the_counterfactual() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_day_of_the_intervention_has_the_color_of_after() -> None:
     axes, lines = draw_its(series(8, 8), its(series(8, 8), DAY))
     before, after = (line for line in axes.get_lines() if line.get_marker() == "o")
@@ -87,6 +89,7 @@ def test_the_day_of_the_intervention_has_the_color_of_after() -> None:
     assert after.get_color() == lines["trend after"].get_color() != before.get_color()
 
 
+@pytest.mark.slow
 def test_too_few_days_are_shown_without_trends() -> None:
     daily = series(5, 5)
     result = its(daily, DAY)
@@ -97,6 +100,7 @@ def test_too_few_days_are_shown_without_trends() -> None:
     assert pixels(its_picture(daily, result)).shape == (400, 900, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "daily",
     [
@@ -124,6 +128,7 @@ def test_nothing_to_show_is_said_in_words() -> None:
         assert abab_picture(rows, result) == result.message
 
 
+@pytest.mark.slow
 def test_abab_shades_each_phase_and_draws_its_mean() -> None:
     rows = drawn()
     result = abab(rows, permutations=99)
@@ -151,6 +156,7 @@ def test_abab_shades_each_phase_and_draws_its_mean() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_short_phase_has_its_name_written_upwards() -> None:
     rows = drawn()
     rows.loc[15:, "timestamp"] += pd.to_timedelta(np.arange(45), unit="D")
@@ -159,6 +165,7 @@ def test_a_short_phase_has_its_name_written_upwards() -> None:
     assert axes.texts[0].get_text() == "baseline 1"
 
 
+@pytest.mark.slow
 def test_the_axis_of_scores_ends_with_them() -> None:
     rows = drawn()
     rows.loc[20, "score"] = 100
@@ -167,6 +174,7 @@ def test_the_axis_of_scores_ends_with_them() -> None:
     assert axes.get_ylim()[1] > 105
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rows",
     [

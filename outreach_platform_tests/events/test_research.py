@@ -148,6 +148,7 @@ def test_a_table_with_three_indexes(url: DatabaseUrl, tmp_path: Path, asked: str
         assert_events(connection, rows)
 
 
+@pytest.mark.slow
 def test_auto_makes_a_table_where_the_view_is_slow(url: DatabaseUrl, tmp_path: Path) -> None:
     rows = shuffled()
     run = exported(tmp_path, url, rows, slow_query_ms=1e-6)
@@ -167,6 +168,7 @@ def test_auto_makes_a_table_where_the_view_is_slow(url: DatabaseUrl, tmp_path: P
         assert indexes_of(connection) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["view", "table", "auto"])
 def test_no_rows_are_an_empty_typed_table(url: DatabaseUrl, tmp_path: Path, form: Any) -> None:
     run = exported(tmp_path, url, [])
@@ -189,6 +191,7 @@ def test_nothing_to_show(url: DatabaseUrl, tmp_path: Path) -> None:
     assert not run.settings.analytics_path.exists()
 
 
+@pytest.mark.slow
 def test_the_newest_export_is_shown(url: DatabaseUrl, tmp_path: Path) -> None:
     run = exported(tmp_path, url, [event()])
     run.sync("table")
@@ -265,6 +268,7 @@ def observed(run: EventsRun) -> list[tuple]:
         ).fetchall()
 
 
+@pytest.mark.slow
 def test_phase_observations_by_protocol(url: DatabaseUrl, tmp_path: Path) -> None:
     protocol(url, "abab", "ABAB", 10, 6)
     protocol(url, "open", "ABAB", 2, None)
@@ -320,6 +324,7 @@ def test_phase_observations_by_protocol(url: DatabaseUrl, tmp_path: Path) -> Non
         assert abab_observations(connection, OTHER)["score"].tolist() == [8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["never pulled", "no tables", "no rows"])
 def test_without_protocols_every_phase_counts(
     url: DatabaseUrl, tmp_path: Path, missing: str
@@ -339,6 +344,7 @@ def test_without_protocols_every_phase_counts(
         assert {row[0]: row[1] for row in described}["startDate"] == "TIMESTAMP"
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_name(url: DatabaseUrl, tmp_path: Path) -> None:
     run = exported(tmp_path / "it's [a] *lock* of 100%", url, shuffled())
     for form in ("view", "table"):

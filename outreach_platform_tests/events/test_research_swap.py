@@ -180,6 +180,7 @@ def test_what_somebody_keeps_survives(run: EventsRun, form: research.Form) -> No
             connection.execute("INSERT INTO notes (body, grade) VALUES ('newer', 'c')")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", [s for s in STRANGERS if s.startswith("CREATE S")] + [
     "CREATE TABLE mine AS SELECT 1",
     "CREATE VIEW mine AS SELECT 1",
@@ -210,6 +211,7 @@ def test_what_is_only_ours_is_built_anew(run: EventsRun) -> None:
     assert database_of(run).stat().st_size < 2_000_000
 
 
+@pytest.mark.slow
 def test_a_database_elsewhere(base: Path, tmp_path: Path) -> None:
     shutil.copytree(base, tmp_path / "data", symlinks=True)
     elsewhere = tmp_path / "deep" / "er" / "block.db"
@@ -225,6 +227,7 @@ def test_a_database_elsewhere(base: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "duckdb").exists()
 
 
+@pytest.mark.slow
 def test_a_link_to_a_database_stays_one(run: EventsRun, tmp_path: Path) -> None:
     real = tmp_path / "real.duckdb"
     with writing_to(real) as connection:
@@ -329,6 +332,7 @@ def test_a_writer_is_waited_for_by_the_next_run(run: EventsRun) -> None:
     assert ask(database_of(run), "FROM mine") == [(42,)]
 
 
+@pytest.mark.slow
 def test_a_connection_of_this_process(run: EventsRun) -> None:
     run.sync()
     with duckdb.connect(str(database_of(run)), read_only=True) as reader:
@@ -357,6 +361,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Ite
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strangers", [True, False])
 def test_no_writer_gets_in_while_the_new_file_is_built(
     run: EventsRun, monkeypatch: pytest.MonkeyPatch, strangers: bool
@@ -385,6 +390,7 @@ def rewrite(path: Path) -> None:
     aside.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("present", [True, False])
 @pytest.mark.parametrize("what", ["file", "log"])
 def test_what_was_written_meanwhile_is_not_overwritten(
@@ -436,6 +442,7 @@ def _flipped_header(content: bytes) -> bytes:
     return bytes(flipped)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["data", "lock version number Corrupt"])
 @pytest.mark.parametrize(
     "damage", [_random, _text, _empty, _half_a_header, _header_only, _flipped_header]
@@ -468,6 +475,7 @@ def test_a_damaged_file_is_set_aside(
     assert run.sync().set_aside is None
 
 
+@pytest.mark.slow
 def test_a_folder_in_its_place_is_no_damage(run: EventsRun) -> None:
     path = database_of(run)
     (path / "inner").mkdir(parents=True)
@@ -495,6 +503,7 @@ def of_a_later_duckdb(content: bytes) -> bytes:
     return struct.pack("<Q", checksum) + bytes(body) + content[4096:]
 
 
+@pytest.mark.slow
 def test_a_later_duckdbs_file_is_no_damage(run: EventsRun) -> None:
     run.sync()
     path = database_of(run)
@@ -507,6 +516,7 @@ def test_a_later_duckdbs_file_is_no_damage(run: EventsRun) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_an_encrypted_file_is_no_damage(run: EventsRun) -> None:
     path = database_of(run)
     path.parent.mkdir(parents=True)
@@ -522,6 +532,7 @@ def test_an_encrypted_file_is_no_damage(run: EventsRun) -> None:
     assert sha256_of(path) == before
 
 
+@pytest.mark.slow
 def test_the_log_of_a_killed_writer_is_folded_in(run: EventsRun) -> None:
     run.sync()
     path = database_of(run)
@@ -533,6 +544,7 @@ def test_the_log_of_a_killed_writer_is_folded_in(run: EventsRun) -> None:
     assert ask(path, "FROM mine") == [(42,)]
 
 
+@pytest.mark.slow
 def test_a_damaged_log_is_set_aside_with_its_file(run: EventsRun) -> None:
     run.sync()
     path = database_of(run)
@@ -551,6 +563,7 @@ def test_a_damaged_log_is_set_aside_with_its_file(run: EventsRun) -> None:
     assert aside.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_a_torn_log_is_set_aside(run: EventsRun) -> None:
     """DuckDB passes over what a writer had begun when it was killed, and leaves it there."""
     run.sync()
@@ -567,6 +580,7 @@ def test_a_torn_log_is_set_aside(run: EventsRun) -> None:
     assert run.sync().set_aside is None
 
 
+@pytest.mark.slow
 def test_a_log_without_its_file_is_not_replayed(run: EventsRun) -> None:
     """DuckDB would play the log of a file that was deleted onto the one we write."""
     run.sync()
@@ -583,6 +597,7 @@ def test_a_log_without_its_file_is_not_replayed(run: EventsRun) -> None:
     assert ask(path, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'mine'") == [(0,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["gone", "changed"])
 def test_an_export_that_is_not_what_was_written(run: EventsRun, harm: str) -> None:
     run.sync()
@@ -599,6 +614,7 @@ def test_an_export_that_is_not_what_was_written(run: EventsRun, harm: str) -> No
     assert_whole(run, FEWER)
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_keeps_the_old_database(run: EventsRun) -> None:
     run.sync()
     before = sha256_of(database_of(run))
@@ -616,6 +632,7 @@ def test_a_build_that_fails_keeps_the_old_database(run: EventsRun) -> None:
     assert_whole(run, FEWER)
 
 
+@pytest.mark.slow
 def test_a_full_disk(base: Path, tmp_path: Path, small_disk: Path) -> None:  # noqa: F811
     shutil.copytree(base, tmp_path / "data", symlinks=True)
     path = small_disk / "analytics.duckdb"

@@ -79,6 +79,7 @@ def events_url(neon_url: DatabaseUrl) -> DatabaseUrl:
 # --- found -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", [None, "public"])
 @pytest.mark.parametrize("rename", [False, True])
 def test_either_name_is_found(events_url, tmp_path, schema, rename) -> None:
@@ -92,6 +93,7 @@ def test_either_name_is_found(events_url, tmp_path, schema, rename) -> None:
     assert extraction.notices == []
 
 
+@pytest.mark.slow
 def test_the_schema_of_a_url_is_prismas(events_url: DatabaseUrl) -> None:
     host, dbname = events_url.params["host"], events_url.params["dbname"]
     user = events_url.params["user"]
@@ -100,6 +102,7 @@ def test_the_schema_of_a_url_is_prismas(events_url: DatabaseUrl) -> None:
     assert fetch(url, 'SELECT count(*) FROM "BehavioralEvent"') == [(0,)]
 
 
+@pytest.mark.slow
 def test_with_both_names_prismas_is_read_and_the_user_told(events_url, tmp_path) -> None:
     execute(events_url, 'CREATE TABLE behavioral_events AS TABLE "BehavioralEvent"')
     insert_events(events_url, [event()])
@@ -111,6 +114,7 @@ def test_with_both_names_prismas_is_read_and_the_user_told(events_url, tmp_path)
     ]
 
 
+@pytest.mark.slow
 def test_the_only_schema_is_found_without_being_named(events_url, tmp_path) -> None:
     insert_events(events_url, [event()])
     execute(events_url, OTHER)
@@ -120,6 +124,7 @@ def test_the_only_schema_is_found_without_being_named(events_url, tmp_path) -> N
     assert named.table == '"app"."BehavioralEvent"'
 
 
+@pytest.mark.slow
 def test_a_named_schema_without_the_table_is_refused(events_url, tmp_path) -> None:
     run = new_run(tmp_path, with_schema(events_url, "it's"))
     with pytest.raises(SourceError, match=r"has no table BehavioralEvent or .* in schema it's"):
@@ -132,6 +137,7 @@ def test_an_empty_database_is_refused(neon_url, tmp_path) -> None:
         new_run(tmp_path, neon_url).extract(window(12))
 
 
+@pytest.mark.slow
 def test_public_goes_before_other_schemas_and_others_must_be_named(events_url, tmp_path) -> None:
     execute(
         events_url,
@@ -157,6 +163,7 @@ def reader(pg_server: EmbeddedServer, events_url: DatabaseUrl):
     execute(events_url, f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
 
 
+@pytest.mark.slow
 def test_a_user_without_privilege_is_told(events_url, reader, tmp_path) -> None:
     url, role = reader
     insert_events(events_url, [event()])
@@ -169,6 +176,7 @@ def test_a_user_without_privilege_is_told(events_url, reader, tmp_path) -> None:
     assert new_run(tmp_path, url).extract(window(12)).rows == 1
 
 
+@pytest.mark.slow
 def test_a_closed_schema_does_not_hide_the_open_one(events_url, reader, tmp_path) -> None:
     url, role = reader
     insert_events(events_url, [event()])
@@ -184,6 +192,7 @@ def test_a_closed_schema_does_not_hide_the_open_one(events_url, reader, tmp_path
 # --- shapes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_view_is_read_and_its_changes_are_seen(events_url, tmp_path) -> None:
     insert_events(events_url, [event(contentType="old"), event(timestamp=ago(8))])
     execute(
@@ -213,6 +222,7 @@ ANALYZE;
 """
 
 
+@pytest.mark.slow
 def test_a_partitioned_table_is_read_whole(events_url, tmp_path, monkeypatch) -> None:
     execute(events_url, PARTITIONED)
     twice = event_id(1, "p")
@@ -235,6 +245,7 @@ def test_a_partitioned_table_is_read_whole(events_url, tmp_path, monkeypatch) ->
     assert again[day_ago(60)] == again[day_ago(5)] == "changed at the source"
 
 
+@pytest.mark.slow
 def test_rows_of_inheriting_tables_are_read(events_url, tmp_path, monkeypatch) -> None:
     """TimescaleDB keeps all rows in tables that inherit from the one that is asked."""
     execute(events_url, INHERITED)
@@ -260,6 +271,7 @@ CREATE FOREIGN TABLE "BehavioralEvent" ({columns}) SERVER there OPTIONS (table_n
 """
 
 
+@pytest.mark.slow
 def test_a_foreign_table_is_read(events_url, tmp_path, monkeypatch) -> None:
     available = fetch(events_url, "SELECT FROM pg_available_extensions WHERE name = 'postgres_fdw'")
     if not available:
@@ -297,6 +309,7 @@ def test_missing_optional_columns_become_typed_nulls_and_a_notice(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [c.name for c in COLUMNS if c.required])
 def test_a_missing_required_column_is_refused_by_name(events_url, tmp_path, name) -> None:
     execute(events_url, f'ALTER TABLE "BehavioralEvent" DROP "{name}"')
@@ -304,6 +317,7 @@ def test_a_missing_required_column_is_refused_by_name(events_url, tmp_path, name
         new_run(tmp_path, events_url).extract(window(12))
 
 
+@pytest.mark.slow
 def test_extra_columns_are_left_out_with_a_notice(events_url, tmp_path, monkeypatch) -> None:
     execute(
         events_url,
@@ -317,6 +331,7 @@ def test_extra_columns_are_left_out_with_a_notice(events_url, tmp_path, monkeypa
     assert notice.endswith('has Device, odd"name, tags, which no event has: left out')
 
 
+@pytest.mark.slow
 def test_columns_that_differ_in_case_alone_are_kept_apart(
     events_url, tmp_path, monkeypatch
 ) -> None:
@@ -330,6 +345,7 @@ def test_columns_that_differ_in_case_alone_are_kept_apart(
     assert {row["userId"] for row in stored(folder)} == {event()["userId"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "kind"),
     [
@@ -363,6 +379,7 @@ def test_a_type_that_cannot_be_an_events_is_refused_by_name(
         new_run(tmp_path, events_url).extract(window(12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "kind", "value", "expected"),
     [
@@ -399,6 +416,7 @@ def test_types_that_can_be_read_give_the_same_by_either_path(
     assert (str(got) if column == "timestamp" else got) == (value if expected is None else expected)
 
 
+@pytest.mark.slow
 def test_a_number_beyond_32_bits_is_refused_by_column(events_url, tmp_path) -> None:
     execute(events_url, 'ALTER TABLE "BehavioralEvent" ALTER "randomizationSeed" TYPE bigint')
     insert_events(events_url, [event(randomizationSeed=2**31)])
@@ -415,6 +433,7 @@ def set_on_database(url: DatabaseUrl, setting: str, value: str) -> None:
     execute(url, f"ALTER DATABASE \"{url.params['dbname']}\" SET {setting} = '{value}'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("aware", [False, True])
 def test_the_utc_day_decides_in_any_zone_of_the_server(
@@ -448,6 +467,7 @@ def test_the_utc_day_decides_in_any_zone_of_the_server(
     assert set(run.extract(window(12, now)).pulled.values()) == {"recent"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
 def test_the_servers_way_to_write_dates_does_not_matter(
     events_url, tmp_path, monkeypatch, style
@@ -466,6 +486,7 @@ def test_the_servers_way_to_write_dates_does_not_matter(
 UNDATED_FOLDER = f"date={source.UNDATED}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aware", [False, True])
 @pytest.mark.parametrize("zone", ZONES)
 def test_times_that_no_date_has_are_quarantined(
@@ -497,6 +518,7 @@ def test_times_that_no_date_has_are_quarantined(
         new_run(tmp_path / "whole", neon_url).extract(window(12))
 
 
+@pytest.mark.slow
 def test_undated_rows_that_are_mended_leave_no_quarantine(neon_url, tmp_path) -> None:
     create_source(neon_url, constraints=False)
     insert_events(neon_url, [event(timestamp="infinity"), event(timestamp=None)])
@@ -530,6 +552,7 @@ def test_a_table_grown_since_it_was_analysed_is_read_whole(
     assert len(stored(folder)) == 60500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, float("inf")])
 def test_what_commits_after_the_count_is_not_read(events_url, tmp_path, monkeypatch, share) -> None:
     """The parallel connections of a whole scan share the transaction's snapshot."""
@@ -557,6 +580,7 @@ def test_what_commits_after_the_count_is_not_read(events_url, tmp_path, monkeypa
     assert len(stored(run.folder)) == now[0] != 3000
 
 
+@pytest.mark.slow
 def test_awkward_values_arrive_as_they_are(events_url, tmp_path, monkeypatch) -> None:
     deep = {"a": [[[[{"": {"b\"'\n": None}}]]]], "naïve 李 🦊": 1, "$ref": "x", "a.b": [], "__": {}}
     texts = ["it's; DROP TABLE x;--", 'a "quoted"\nline\ttab\\', "", " ", "NULL", "\\N", "🦊"]
@@ -572,6 +596,7 @@ def test_awkward_values_arrive_as_they_are(events_url, tmp_path, monkeypatch) ->
     assert got == expected
 
 
+@pytest.mark.slow
 def test_no_rows_give_typed_files(events_url, tmp_path, monkeypatch) -> None:
     folder = by_both_paths(tmp_path, events_url, monkeypatch)
     with duckdb.connect() as engine:

@@ -271,6 +271,7 @@ def test_results_are_written_without_nan_and_read_back(
         assert read_record(path, StudiesRecord).run_id == "run-8"
 
 
+@pytest.mark.slow
 def test_without_protocols_observations_are_their_users(
     neon_url: DatabaseUrl, tmp_path: Path
 ) -> None:

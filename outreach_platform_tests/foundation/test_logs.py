@@ -136,6 +136,7 @@ for number in range(500):
 """
 
 
+@pytest.mark.slow
 def test_several_processes_share_a_file(folder: Path) -> None:
     started = [subprocess.Popen([sys.executable, "-c", _LOG, str(folder), n]) for n in "abc"]
     assert [process.wait(120) for process in started] == [0, 0, 0]

@@ -195,6 +195,7 @@ def test_every_check_is_evaluated_for_the_partition(
     assert all(e.passed for e in found)
 
 
+@pytest.mark.slow
 def test_data_versions_follow_the_content(
     whole: dg.ExecuteInProcessResult, instance: dg.DagsterInstance
 ) -> None:
@@ -274,6 +275,7 @@ def test_stored_rows_that_changed_are_refused(
     assert not folder.published_versions()
 
 
+@pytest.mark.slow
 def test_a_busy_state_is_refused_in_words_and_audited(
     instance: dg.DagsterInstance,
     product: Product,
@@ -323,6 +325,7 @@ def test_a_data_folder_that_refuses_is_named(
     assert "OUTREACH_DATA_DIR" in failures(result)
 
 
+@pytest.mark.slow
 def test_a_workbench_that_cannot_be_read_takes_the_picture_alone(
     whole: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, product: Product, tmp_path: Path
 ) -> None:

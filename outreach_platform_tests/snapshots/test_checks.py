@@ -131,6 +131,7 @@ def test_way_1_the_rest_launched_alone_in_another_run(house: House) -> None:
     assert published_nowhere(house.product, "PA")
 
 
+@pytest.mark.slow
 def test_way_2_a_run_with_its_checks_deselected(house: House) -> None:
     result = house.run(
         "PA", assets=[asset(n) for n in sorted(SPLIT | OUTSIDE)], without_checks=True
@@ -172,6 +173,7 @@ def _says_yes() -> Iterator[dg.AssetCheckResult]:
         yield dg.AssetCheckResult(passed=True, asset_key=spec.asset_key, check_name=spec.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [_says_nothing, _says_yes])
 def test_way_3_a_check_without_a_result_of_ours(
     house: House, check: dg.AssetChecksDefinition
@@ -183,6 +185,7 @@ def test_way_3_a_check_without_a_result_of_ours(
     assert published_nowhere(house.product, "PA")
 
 
+@pytest.mark.slow
 def test_way_3_a_check_that_errs(house: House) -> None:
     execute(
         house.url,
@@ -233,6 +236,7 @@ def test_way_4_re_execution_from_failure(house: House) -> None:
     assert published_nowhere(house.product, "PA")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [sorted(OUTSIDE), sorted(SPLIT | OUTSIDE)])
 @pytest.mark.parametrize("days", [1, 2])
 def test_way_4_one_run_for_a_range_of_partitions(house: House, names: list[str], days: int) -> None:
@@ -372,6 +376,7 @@ def test_the_schedule_asks_for_each_state_and_an_override_lets_one_pass_until_it
     assert house.verdict("OH").status == "K1_TRIGGERED"
 
 
+@pytest.mark.slow
 def test_no_rows_warn_loudly_and_stop_nothing(house: House) -> None:
     execute(house.url, "DELETE FROM marketing.company_master WHERE state_abbrev = 'MD'")
     result = house.run("MD")
@@ -384,6 +389,7 @@ def test_no_rows_warn_loudly_and_stop_nothing(house: House) -> None:
     assert "MD: 0 companies found" in log_of(house.instance, result.run_id)
 
 
+@pytest.mark.slow
 def test_evaluations_are_kept_by_partition(house: House) -> None:
     """One state's evaluation does not stand for another's."""
     key = dg.AssetCheckKey(asset("companies_bad"), "k1_bad_ratio")

@@ -29,6 +29,8 @@ from outreach_platform_tests.support.snapshot_runs import (
     whole,
 )
 
+pytestmark = pytest.mark.slow
+
 PATHS = {
     "companies_good": "exports/wv/companies/good/companies_good.parquet",
     "companies_bad": "exports/wv/companies/bad/companies_bad.parquet",

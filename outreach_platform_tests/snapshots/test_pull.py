@@ -553,6 +553,7 @@ def test_an_unreachable_database_is_said_without_its_password(tmp_path: Path) ->
     assert run.folder.versions() == []
 
 
+@pytest.mark.slow
 def test_a_judged_pull_of_every_state_finds_each_company_once(
     neon_url: DatabaseUrl, tmp_path: Path
 ) -> None:

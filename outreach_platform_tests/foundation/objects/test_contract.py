@@ -30,6 +30,7 @@ def count_puts(case: Case, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
+@pytest.mark.slow
 def test_an_object_comes_back_as_it_went_in(case: Case, make_file: MakeFile, tmp_path: Path):
     sample = make_file(bytes(range(256)) * 40)
     stored = put(case, sample)
