@@ -61,7 +61,7 @@ def warnings_of(manifest: ExportManifest) -> list[str]:
         window = manifest.window
         found.append(f"no events {whose}from {window.start} to {window.end}: the file is empty")
     elif manifest.user_id is None and manifest.users < FEW_USERS:
-        found.append(f"only {manifest.users} users: few for any analysis")
+        found.append(f"few users for any analysis: {manifest.users}")
     if manifest.null_phases > MANY_NULL_PHASES:
         found.append(f"experimentPhase is null in {manifest.null_phases:.0%} of the rows")
     if manifest.row_delta is not None and abs(manifest.row_delta) > ROW_DELTA:
@@ -69,5 +69,5 @@ def warnings_of(manifest: ExportManifest) -> list[str]:
     if manifest.validation == "none":
         found.append("not validated")
     if manifest.quarantined:
-        found.append(f"{manifest.quarantined:,} rows are in quarantine and not in the export")
+        found.append(f"in quarantine and not in the export: {manifest.quarantined:,}")
     return found

@@ -100,7 +100,7 @@ def test_from_one_export_to_the_next(neon_url: DatabaseUrl, tmp_path: Path) -> N
     third = run.export(DAYS).stamp
     mended = status_of(tmp_path)
     assert (mended["status"], mended["last_export"]) == ("exported", third)
-    assert "1 rows are in quarantine and not in the export" in mended["problems"]
+    assert "in quarantine and not in the export: 1" in mended["problems"]
     run.folder.export(third).unlink()
     gone = status_of(tmp_path)
     assert gone["exports"] == mended["exports"] - 1

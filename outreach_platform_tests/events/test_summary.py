@@ -83,7 +83,7 @@ QUARANTINED = {
     ("over", "expected"),
     [
         ({}, []),
-        ({"users": 4}, ["only 4 users: few for any analysis"]),
+        ({"users": 4}, ["few users for any analysis: 4"]),
         ({"users": 1, "user_id": "c1"}, []),
         ({"null_phases": 0.91}, ["experimentPhase is null in 91% of the rows"]),
         ({"row_delta": 0.51}, ["rows changed by +51% since 20260309_120000"]),
@@ -92,7 +92,7 @@ QUARANTINED = {
         ({"row_delta": None}, []),
         ({"validation": "none"}, ["not validated"]),
         ({"validation": "non_strict"}, []),
-        ({"days": QUARANTINED}, ["1,234 rows are in quarantine and not in the export"]),
+        ({"days": QUARANTINED}, ["in quarantine and not in the export: 1,234"]),
         ({"rows": 0}, ["no events from 2026-03-04 to 2026-03-10: the file is empty"]),
         (
             {"rows": 0, "user_id": "c1"},
@@ -102,7 +102,7 @@ QUARANTINED = {
             {"rows": 0, "users": 0, "null_phases": 0.0, "days": QUARANTINED},
             [
                 "no events from 2026-03-04 to 2026-03-10: the file is empty",
-                "1,234 rows are in quarantine and not in the export",
+                "in quarantine and not in the export: 1,234",
             ],
         ),
         (
