@@ -285,7 +285,7 @@ def test_ui_and_terminal_see_one_anothers_runs(server: PasswordServer, tmp_path:
                 "run_id": launched,
             },
         )
-        seen = {row["state"]: row for row in product("status", "--json").rows}
+        seen = {row.get("state"): row for row in product("status", "--json").rows}
         assert (seen["WV"]["status"], seen["PA"]["status"]) == ("published", "published")
 
         other = ui.run(terminal.row["run_id"])

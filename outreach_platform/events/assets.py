@@ -6,7 +6,6 @@ are judged. Started for a partition or a range of them, the first asset takes ju
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from outreach_platform.events.resources import (
 from outreach_platform.events.run import EventsRun
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import read_record
+from outreach_platform.operations.failures import failing_clearly
 from outreach_platform.partitions import event_days
 
 GROUP = "events"
@@ -49,18 +49,6 @@ def _about(name: str, description: str, kinds: set[str], deps: list[str]) -> dic
         "deps": [key(dep) for dep in deps],
         "code_version": "1",
     }
-
-
-@contextmanager
-def failing_clearly() -> Iterator[None]:
-    """Turn our errors into Dagster failures that say only the sentence; nothing is retried blindly.
-
-    What can heal by itself was retried inside already.
-    """
-    try:
-        yield
-    except OutreachError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
 def _by_day():

@@ -4,13 +4,12 @@ One run works on one day and one state. Each asset is a thin shell over `Snapsho
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 import duckdb
 
-from outreach_platform.foundation.errors import OutreachError
+from outreach_platform.operations.failures import failing_clearly
 from outreach_platform.partitions import date_and_state, day_and_state
 from outreach_platform.settings import Settings
 from outreach_platform.snapshots import assets_metadata, display
@@ -47,18 +46,6 @@ def _spec(name: str, description: str, kinds: set[str], deps: list[str]) -> dg.A
 
 def _asset(name: str, description: str, kinds: set[str], deps: list[str]):
     return dg.asset(**_about(name, description, kinds, deps))
-
-
-@contextmanager
-def failing_clearly() -> Iterator[None]:
-    """Turn our errors into Dagster failures that say only the sentence; nothing is retried blindly.
-
-    What can heal by itself was retried inside already.
-    """
-    try:
-        yield
-    except OutreachError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
 @dg.multi_asset(

@@ -13,10 +13,11 @@ import dagster as dg
 
 from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.lake import read_record
+from outreach_platform.operations.failures import failing_clearly
 from outreach_platform.partitions import date_and_state, day_and_state
 from outreach_platform.records.columns import ENTITIES
 from outreach_platform.records.contract import contract_problems
-from outreach_platform.snapshots.assets import failing_clearly, key
+from outreach_platform.snapshots.assets import key
 from outreach_platform.snapshots.gates import GateRecord, Switch
 from outreach_platform.snapshots.layout import PullRecord
 from outreach_platform.snapshots.pull import zero_rows_warning

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from outreach_platform.operations.failures import failing_clearly
 from outreach_platform.records.states import parse_state
-from outreach_platform.snapshots.assets import failing_clearly
 from outreach_platform.snapshots.plain import plain_snapshot
 from outreach_platform.snapshots.resources import SnapshotRuns
 

@@ -7,15 +7,17 @@ unlink, mkdir, rmdir, fsync), puts into the store, and what comes before and aft
 """
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _COUNTED = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.symlink"}
 
@@ -46,10 +48,10 @@ class Killer:
 
 
 @contextmanager
-def killer() -> Iterator[Killer]:
-    """The forking process, for the time of a block."""
+def killer(module: str = "kill_at") -> Iterator[Killer]:
+    """The forking process, for the time of a block; `module` of this folder says what it runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "outreach_platform_tests.support.kill_at"],
+        [sys.executable, "-m", f"outreach_platform_tests.support.{module}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -82,10 +84,8 @@ class Counter:
         answer = {"calls": self.calls, "last": None, "error": error}
         os.write(self._report, json.dumps(answer).encode())
 
-    def install(self) -> None:
-        """Watch this process from now on."""
-        from outreach_platform.foundation import audit
-        from outreach_platform.foundation.objects.local import LocalStore
+    def watch_files(self) -> None:
+        """Count the calls that change files."""
 
         def hook(event: str, args: tuple[Any, ...]) -> None:
             if event in _COUNTED:
@@ -95,6 +95,13 @@ class Counter:
 
         sys.addaudithook(hook)
         os.fsync = lambda handle: self.count("fsync")
+
+    def install(self) -> None:
+        """Watch this process from now on."""
+        from outreach_platform.foundation import audit
+        from outreach_platform.foundation.objects.local import LocalStore
+
+        self.watch_files()
         LocalStore.put = self._around(LocalStore.put, "put")
         audit._insert_once = self._around(audit._insert_once, "insert")
         audit.connect = self._around_connect(audit.connect)
@@ -143,23 +150,40 @@ def _steps(command: dict[str, Any]) -> None:
         lock.release()
 
 
-def _child(command: dict[str, Any], report: Path) -> None:
-    counter = Counter(command["kill"], report)
+def run_counted(counter: Counter, steps: Callable[[], None]) -> NoReturn:
+    """Run the steps in this process, a child, under a counter; the process ends here."""
     error = None
     try:
         counter.install()
-        _steps(command)
+        steps()
     except BaseException as failure:  # noqa: BLE001
         error = repr(failure)
     counter.finish(error)
     os._exit(0)
 
 
+def serve(child: Callable[[dict[str, Any], Path], NoReturn]) -> None:
+    """Fork a child for each command until the input ends, and answer how it ended."""
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report"
+        for line in sys.stdin:
+            report.unlink(missing_ok=True)
+            pid = os.fork()
+            if pid == 0:
+                child(json.loads(line), report)
+            _, status = os.waitpid(pid, 0)
+            answer = {"error": None, **json.loads(report.read_text())}
+            answer["signal"] = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            print(json.dumps(answer), flush=True)
+
+
+def _child(command: dict[str, Any], report: Path) -> NoReturn:
+    run_counted(Counter(command["kill"], report), lambda: _steps(command))
+
+
 def main() -> None:
     """Serve commands until the input ends."""
-    import logging
-    import tempfile
-
     import ibis.backends.duckdb  # noqa: F401
     import pandas  # noqa: F401
     import pyarrow.dataset  # noqa: F401
@@ -167,19 +191,8 @@ def main() -> None:
     from outreach_platform.records.rules import current_rules_version
     from outreach_platform_tests.support import snapshot_runs  # noqa: F401
 
-    logging.disable(logging.CRITICAL)
     current_rules_version()
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report"
-        for line in sys.stdin:
-            report.unlink(missing_ok=True)
-            pid = os.fork()
-            if pid == 0:
-                _child(json.loads(line), report)
-            _, status = os.waitpid(pid, 0)
-            answer = {"error": None, **json.loads(report.read_text())}
-            answer["signal"] = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            print(json.dumps(answer), flush=True)
+    serve(_child)
 
 
 if __name__ == "__main__":

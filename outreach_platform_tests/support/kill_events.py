@@ -5,36 +5,19 @@ children extract, take the siblings, export and sync. Counted are calls that cha
 comes before and after each COPY and each statement that builds the research database.
 """
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from outreach_platform_tests.support.kill_at import _COUNTED, _WRITING, Counter, Killer
+from outreach_platform_tests.support.kill_at import Counter, Killer, killer, run_counted, serve
 
 DAYS = 4
 
 
-@contextmanager
-def events_killer() -> Iterator[Killer]:
+def events_killer() -> AbstractContextManager[Killer]:
     """The forking process, for the time of a block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "outreach_platform_tests.support.kill_events"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Killer(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(60)
+    return killer("kill_events")
 
 
 class EventsCounter(Counter):
@@ -54,14 +37,7 @@ class EventsCounter(Counter):
         """Watch this process from now on."""
         from outreach_platform.events import days, experiments, export, research, run
 
-        def hook(event: str, args: tuple[Any, ...]) -> None:
-            if event in _COUNTED:
-                self.count(f"{event} {args[0]}")
-            elif event == "open" and isinstance(args[2], int) and args[2] & _WRITING:
-                self.count(f"open {args[0]}")
-
-        sys.addaudithook(hook)
-        os.fsync = lambda handle: self.count("fsync")
+        self.watch_files()
         days.write_parquet = self._around(days.write_parquet, "parquet")
         experiments.write_parquet = self._around(experiments.write_parquet, "parquet")
         # Few rows are joined here as many are elsewhere.
@@ -97,42 +73,21 @@ def _steps(command: dict[str, Any]) -> None:
         lock.release()
 
 
-def _child(command: dict[str, Any], report: Path) -> None:
+def _child(command: dict[str, Any], report: Path) -> NoReturn:
     counter = EventsCounter(command["kill"], command.get("at_call"), report)
-    error = None
-    try:
-        counter.install()
-        _steps(command)
-    except BaseException as failure:  # noqa: BLE001
-        error = repr(failure)
-    counter.finish(error)
-    os._exit(0)
+    run_counted(counter, lambda: _steps(command))
 
 
 def main() -> None:
     """Serve commands until the input ends."""
-    import logging
-    import tempfile
-
     import ibis.backends.duckdb  # noqa: F401
     import pandas  # noqa: F401
 
     from outreach_platform.events.rules import current_rules_version
     from outreach_platform_tests.support import event_rows  # noqa: F401
 
-    logging.disable(logging.CRITICAL)
     current_rules_version()
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report"
-        for line in sys.stdin:
-            report.unlink(missing_ok=True)
-            pid = os.fork()
-            if pid == 0:
-                _child(json.loads(line), report)
-            _, status = os.waitpid(pid, 0)
-            answer = {"error": None, **json.loads(report.read_text())}
-            answer["signal"] = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            print(json.dumps(answer), flush=True)
+    serve(_child)
 
 
 if __name__ == "__main__":
