@@ -41,10 +41,10 @@ up: $(STAMP) ## web UI, schedules and sensors on the configured databases
 	@$(BIN)/outreach up $(ARGS)
 
 test: $(EXTRAS) ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(STAMP) ## the tests that take under two minutes together
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 check: $(STAMP) ## lint, format, types, and that the definitions load
 	@$(BIN)/ruff check .

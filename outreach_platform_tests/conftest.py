@@ -16,6 +16,14 @@ from outreach_platform_tests.support.postgres import (
     stop_server,
 )
 
+# Files of few and long tests: begun last, they keep one core waiting for minutes.
+LONG = ("test_end_to_end", "test_demo", "test_serving", "test_events_interrupts", "test_kill")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
 
 @pytest.fixture(autouse=True)
 def forget_secrets() -> Iterator[None]:
