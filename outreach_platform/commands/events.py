@@ -1,5 +1,6 @@
 """`outreach events`: take a window of behavioural events, export it, sync the research database."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -72,8 +73,6 @@ def run_events(
 
 
 def _check_window(days: int) -> None:
-    from datetime import UTC, datetime
-
     Window.ending(datetime.now(UTC), days)
 
 

@@ -25,7 +25,6 @@ from outreach_platform.events.resources import (
     one_of,
 )
 from outreach_platform.events.run import EventsRun
-from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import read_record
 from outreach_platform.operations.failures import failing_clearly
 from outreach_platform.partitions import event_days
@@ -79,13 +78,11 @@ def behavioral_events(
         run = events.start(context)
         window = _window(context, config.days, run)
         mode = one_of("validation", config.validation, MODES)
-    try:
-        extraction = run.extract(window, cast(Mode, mode), full=config.full)
-    except InvalidEventsError as error:
-        yield from checks.extraction_results(error.extraction)
-        raise dg.Failure(description=str(error), allow_retries=False) from None
-    except OutreachError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        try:
+            extraction = run.extract(window, cast(Mode, mode), full=config.full)
+        except InvalidEventsError as error:
+            yield from checks.extraction_results(error.extraction)
+            raise
     for notice in extraction.notices:
         context.log.warning(notice)
     _tell_days(context, run, extraction)

@@ -24,6 +24,7 @@ from outreach_platform.foundation.lake import (
     read_record,
     replacing,
     sha256_of,
+    stands,
     sync_folder,
     write_record,
 )
@@ -154,11 +155,10 @@ def _days_of(folder: EventFolder, window: Window, now: datetime) -> list[DayMani
     beyond = window.beyond(standing, now)
     days = [read_record(folder.manifest(day), DayManifest) for day in [*wanted, *beyond]]
     for day in days:
-        path = folder.data_dir / day.file.path
-        if not path.is_file() or sha256_of(path) != day.file.sha256:
+        if not stands(folder.data_dir, day.file):
             raise IntegrityError(
-                f"{path} is not the file that was written; run `outreach events`, which pulls the "
-                "day again"
+                f"{folder.data_dir / day.file.path} is not the file that was written; run "
+                "`outreach events`, which pulls the day again"
             )
     return days
 

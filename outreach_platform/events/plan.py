@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.records import DayManifest, Mode, Window
 from outreach_platform.events.rules import current_rules_version
 from outreach_platform.events.source import NOTHING, Fingerprint
 from outreach_platform.events.source_table import SourceTable
-from outreach_platform.foundation.lake import find_record, sha256_of
+from outreach_platform.foundation.lake import find_record, stands
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,6 @@ def _why(
             return "judged by other rules"
     if manifest.quarantined:
         return "has quarantined rows"  # which may be good by now, or wanted as they are
-    if not _stands(folder.data_dir, manifest):
+    if not stands(folder.data_dir, manifest.file):
         return "damaged"
     return None
-
-
-def _stands(data_dir: Path, manifest: DayManifest) -> bool:
-    """Whether the files of a day are the ones that were written."""
-    files = [manifest.file, *([manifest.quarantine] if manifest.quarantine else [])]
-    for record in files:
-        path = data_dir / record.path
-        if not path.is_file() or path.stat().st_size != record.size:
-            return False
-        if sha256_of(path) != record.sha256:
-            return False
-    return True

@@ -20,7 +20,7 @@ from outreach_platform.events.records import ExportManifest, SyncRecord
 from outreach_platform.events.research_file import Present, held
 from outreach_platform.events.research_sql import EVENTS, EXPORTS, OURS, SCHEMA
 from outreach_platform.foundation.errors import IntegrityError, OutreachError, UsageError
-from outreach_platform.foundation.lake import sha256_of, write_record
+from outreach_platform.foundation.lake import stands, write_record
 from outreach_platform.foundation.warehouse import publish_database, quote_identifier, quote_text
 
 Form = Literal["auto", "view", "table"]
@@ -84,11 +84,10 @@ def sync(
 
 
 def _check_export(folder: EventFolder, export: ExportManifest) -> None:
-    path = folder.export(export.stamp)
-    if not path.is_file() or sha256_of(path) != export.file.sha256:
+    if not stands(folder.data_dir, export.file):
         raise IntegrityError(
-            f"{path} is gone or not the file that was written; run `outreach events` for a new "
-            "export"
+            f"{folder.export(export.stamp)} is gone or not the file that was written; run "
+            "`outreach events` for a new export"
         )
 
 
@@ -138,12 +137,7 @@ class _Build:
                 f"CREATE TABLE {SCHEMA}.{name} AS {siblings_sql(self._folder, name)}"
             )
         path = self._folder.export(self._export.stamp)
-        if self.made == "table":
-            self._table(connection, path)
-        else:
-            connection.execute(research_sql.events_view(path))
-        connection.execute(research_sql.ITS_DAILY)
-        connection.execute(research_sql.ABAB_OBSERVATIONS)
+        self._events(connection, path)
         if self._form == "auto":
             self._choose(connection, path)
         self._describe(connection, path)
@@ -156,7 +150,14 @@ class _Build:
         self.made = "table"
         for name in ("abab_observations", "its_daily", "behavioral_events"):
             connection.execute(f"DROP VIEW {SCHEMA}.{name}")
-        self._table(connection, path)
+        self._events(connection, path)
+
+    def _events(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        """Make the events in the form chosen so far, and the views on them."""
+        if self.made == "table":
+            self._table(connection, path)
+        else:
+            connection.execute(research_sql.events_view(path))
         connection.execute(research_sql.ITS_DAILY)
         connection.execute(research_sql.ABAB_OBSERVATIONS)
 

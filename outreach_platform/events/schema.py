@@ -5,7 +5,7 @@ our files; `rules.py` says the same as one pass over the data, and a test holds 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -107,8 +107,6 @@ def earliest_time(now: datetime) -> datetime:
 
 
 def _naive(now: datetime) -> datetime:
-    from datetime import UTC
-
     return now.astimezone(UTC).replace(tzinfo=None)
 
 

@@ -58,6 +58,14 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def stands(data_dir: Path, record: FileRecord) -> bool:
+    """Whether a file is there and is the one that was written."""
+    path = data_dir / record.path
+    return (
+        path.is_file() and path.stat().st_size == record.size and sha256_of(path) == record.sha256
+    )
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, so that a rename survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
