@@ -65,7 +65,7 @@ def connect(url: DatabaseUrl, *, readonly: bool = False) -> Iterator[Connection]
         SourceUnavailableError: the server could not be reached.
         SourceError: it refused, or a statement failed.
     """
-    connection = _open(url)
+    connection = open_connection(url)
     try:
         with connection:
             if readonly:
@@ -84,7 +84,13 @@ def connect(url: DatabaseUrl, *, readonly: bool = False) -> Iterator[Connection]
     wait=wait_random_exponential(multiplier=0.5, max=4),
     reraise=True,
 )
-def _open(url: DatabaseUrl) -> Connection:
+def open_connection(url: DatabaseUrl) -> Connection:
+    """A connection for the caller to close; transient failures are tried three times.
+
+    Raises:
+        SourceUnavailableError: the server could not be reached.
+        SourceError: it refused.
+    """
     try:
         return psycopg2.connect(url.conninfo, connect_timeout=CONNECT_SECONDS)
     except psycopg2.Error as error:

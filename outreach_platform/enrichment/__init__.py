@@ -1,0 +1,1 @@
+"""Invalid records out to the people who complete them, enriched records back to the master."""
