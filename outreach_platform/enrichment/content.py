@@ -36,6 +36,28 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
 
 
+def errors_by_column(errors: Any) -> dict[str, str]:
+    """Validation errors as an object by column, whatever form they were written in.
+
+    Old rows hold a list of sentences, `["website: empty"]`, some a single text.
+    """
+    if isinstance(errors, Mapping):
+        return {str(column): _said(message) for column, message in errors.items()}
+    if errors is None:
+        return {}
+    found: dict[str, str] = {}
+    for sentence in errors if isinstance(errors, list) else [errors]:
+        column, colon, message = _said(sentence).partition(":")
+        known = bool(colon) and column.strip().isidentifier()
+        name, text = (column.strip(), message.strip()) if known else ("record", _said(sentence))
+        found[name] = f"{found[name]}; {text}" if name in found else text
+    return found
+
+
+def _said(message: Any) -> str:
+    return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+
+
 @dataclass(frozen=True)
 class Conflict:
     """Both sides changed the same column in different ways.

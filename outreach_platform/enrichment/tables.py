@@ -33,6 +33,7 @@ _INVALID_COLUMNS = {
     "revalidation_attempts": "integer DEFAULT 0",
     "chronic": "boolean DEFAULT false",
     "pushed_hash": "text",
+    "pushed_version": "timestamp",
     "passed_hash": "text",
     "passed_rules": "text",
     "cleared_columns": "text[]",
@@ -83,6 +84,24 @@ class Places:
     def columns(self) -> tuple[str, ...]:
         """The data columns that are there on both sides, in their order."""
         return tuple(c for c in self.entity.columns if c in self.invalid_shape)
+
+
+def places_of(
+    schema: str, neon: Mapping[str, tuple[Shape, Shape]], workspace: Mapping[str, Shape]
+) -> dict[str, Places]:
+    """The places of each entity by its name, from what the two `prepare_` functions found."""
+    return {
+        entity.name: Places(
+            entity=entity,
+            invalid=qualified(schema, entity.invalid),
+            workspace=qualified(WORKSPACE_SCHEMA, entity.workspace),
+            master=qualified(schema, entity.master),
+            invalid_shape=neon[entity.name][0],
+            workspace_shape=workspace[entity.name],
+            master_shape=neon[entity.name][1],
+        )
+        for entity in ENTITIES
+    }
 
 
 def qualified(schema: str, table: str) -> str:

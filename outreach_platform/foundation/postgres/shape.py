@@ -63,10 +63,15 @@ def naive_utc(shape: Mapping[str, Column], column: str, table: str = "") -> str:
     return f"({name} AT TIME ZONE 'UTC')" if "with time zone" in shape[column].type else name
 
 
-def recordset(shape: Mapping[str, Column], columns: Iterable[str], alias: str = "v") -> str:
-    """A FROM item that takes rows as one JSON parameter, each column in its table's own type.
+def types_of(shape: Mapping[str, Column], columns: Iterable[str]) -> dict[str, str]:
+    """The types of some of a table's columns."""
+    return {name: shape[name].type for name in columns}
+
+
+def recordset(types: Mapping[str, str], alias: str = "v") -> str:
+    """A FROM item that takes rows as one JSON parameter, each value in the type that is named.
 
     Values are given as text; the server reads them as it reads a literal.
     """
-    listed = ", ".join(f"{quote_identifier(name)} {shape[name].type}" for name in columns)
+    listed = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in types.items())
     return f"jsonb_to_recordset(%s::jsonb) AS {alias}({listed})"
