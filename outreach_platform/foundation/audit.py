@@ -86,7 +86,7 @@ def write_event(url: DatabaseUrl, event: AuditEvent) -> int | None:
     """
     with connect(url) as connection:
         ensure_table(connection)
-        return _insert_once(connection, event)
+        return insert_event(connection, event)
 
 
 def write_or_spool(url: DatabaseUrl, event: AuditEvent, folder: Path) -> int | None:
@@ -181,7 +181,8 @@ def _existing_shape(connection: Connection) -> dict[str, tuple[str, bool]]:
         return {name: (type_name, needed) for name, type_name, needed in cursor.fetchall()}
 
 
-def _insert_once(connection: Connection, event: AuditEvent) -> int | None:
+def insert_event(connection: Connection, event: AuditEvent) -> int | None:
+    """Write the row in the caller's transaction; the table must be there. Returns its id."""
     details = _storable(event.details)
     named = [(key, json.dumps(details.get(key))) for key in event.identity]
     with connection.cursor() as cursor:

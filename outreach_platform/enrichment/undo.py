@@ -1,0 +1,223 @@
+"""Undo: a run's promotions taken back, as far as nobody has changed the master since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from outreach_platform.enrichment.entities import PEOPLE
+from outreach_platform.enrichment.log import log_stage
+from outreach_platform.enrichment.promotion_writes import PIPELINE
+from outreach_platform.enrichment.slots import give_back
+from outreach_platform.enrichment.tables import HISTORY, Places, qualified
+from outreach_platform.foundation.audit import AuditEvent, insert_event
+from outreach_platform.foundation.errors import IntegrityError, UsageError
+from outreach_platform.foundation.postgres.session import Session
+from outreach_platform.foundation.warehouse import quote_identifier
+
+EVENT = "enrichment_undo"
+_CHANGED = "the master's row was changed after the promotion"
+_BACK = "it failed validation again, and its new invalid row stands there"
+_SHORTEST = 8
+
+
+@dataclass
+class UndoReport:
+    """What was taken back of one entity.
+
+    Attributes:
+        restored: records that are in the invalid table again, the master as before.
+        problems: records that were left alone, a sentence each.
+    """
+
+    restored: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def find_run(neon: Session, schema: str, text: str) -> str:
+    """The run that promoted something and whose id begins with `text`.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+
+    def read(cursor: Cursor) -> list[str]:
+        cursor.execute(
+            f"SELECT DISTINCT run_id FROM {qualified(schema, HISTORY)} "
+            "WHERE left(run_id, length(%s)) = %s LIMIT 3",
+            [text, text],
+        )
+        return [run_id for (run_id,) in cursor.fetchall()]
+
+    if len(text) < _SHORTEST:
+        raise UsageError(f"{text!r} is too short for a run id: give {_SHORTEST} characters or more")
+    found = neon.run(read)
+    if len(found) == 1:
+        return found[0]
+    if text in found:
+        return text
+    what = "no run promoted anything under" if not found else "several runs begin with"
+    raise UsageError(
+        f"{what} the id {text!r}: the run's page in the UI and marketing.{HISTORY} show whole ids"
+    )
+
+
+def undo(
+    neon: Session,
+    places: Places,
+    *,
+    schema: str,
+    undone_run: str,
+    batch_size: int,
+    run_id: str,
+) -> UndoReport:
+    """Take back what a run promoted of one entity; doing it again does nothing more.
+
+    The records stand in the invalid table as they were when they were promoted, to be judged by
+    people: their status is pending, so that no sensor promotes them again.
+
+    Args:
+        neon: the masters' database.
+        places: the entity's tables.
+        schema: of the tables in Neon.
+        undone_run: whose promotions.
+        batch_size: rows a transaction.
+        run_id: of this run, for the logs.
+
+    Raises:
+        SourceError: the database is away or refuses; finished batches stay.
+        IntegrityError: a batch did not become what was intended; it was rolled back.
+    """
+    report = UndoReport()
+    last: int | None = None
+    while True:
+        found, part = neon.run(
+            lambda cursor, before=last: _batch(
+                cursor, places, schema, undone_run, before, batch_size, run_id
+            )
+        )
+        if found is None:
+            return report
+        report.restored += part.restored
+        report.problems += part.problems
+        last = found
+
+
+def _batch(
+    cursor: Cursor,
+    places: Places,
+    schema: str,
+    undone_run: str,
+    before: int | None,
+    size: int,
+    run_id: str,
+) -> tuple[int | None, UndoReport]:
+    # The last first, so that a record that was promoted twice goes back step by step.
+    cursor.execute(
+        f"SELECT id, record_key FROM {qualified(schema, HISTORY)} WHERE run_id = %s "
+        "AND entity = %s AND undone_at IS NULL AND (%s::bigint IS NULL OR id < %s) "
+        "ORDER BY id DESC LIMIT %s FOR UPDATE",
+        [undone_run, places.entity.name, before, before, size],
+    )
+    rows = cursor.fetchall()
+    if not rows:
+        return None, UndoReport()
+    states = _states(cursor, places, schema, [number for number, _ in rows])
+    good = [number for number, key in rows if states[number] is None]
+    _restore(cursor, places, schema, good)
+    insert_event(
+        cursor.connection,
+        AuditEvent(
+            event_type=EVENT,
+            event_source=PIPELINE,
+            details={
+                "run_id": run_id,
+                "undone_run": undone_run,
+                "entity": places.entity.name,
+                "restored": len(good),
+                "left_alone": len(rows) - len(good),
+            },
+            identity=(),
+        ),
+    )
+    log_stage(
+        *(cursor, places, run_id, "undo"),
+        source=places.master,
+        target=places.invalid,
+        passed=len(good),
+        failed=len(rows) - len(good),
+    )
+    problems = [f"{key}: {states[number]}" for number, key in rows if states[number]]
+    return rows[-1][0], UndoReport(len(good), problems)
+
+
+def _states(
+    cursor: Cursor, places: Places, schema: str, numbers: Sequence[int]
+) -> dict[int, str | None]:
+    """Why a promotion cannot be taken back, by its number; None where it can."""
+    key = quote_identifier(places.entity.key)
+    history = qualified(schema, HISTORY)
+    cursor.execute(
+        f"SELECT 1 FROM {places.master} m WHERE m.{key} IN "
+        f"(SELECT record_key FROM {history} WHERE id = ANY(%s)) ORDER BY m.{key} FOR UPDATE",
+        [list(numbers)],
+    )
+    cursor.execute(
+        f"SELECT h.id, to_jsonb(m) IS NOT DISTINCT FROM h.master_after, i.id IS NOT NULL "
+        f"FROM {history} h LEFT JOIN {places.master} m ON m.{key} = h.record_key "
+        f"LEFT JOIN {places.invalid} i ON i.{key} = h.record_key WHERE h.id = ANY(%s)",
+        [list(numbers)],
+    )
+    return {
+        number: _BACK if back else None if same else _CHANGED
+        for number, same, back in cursor.fetchall()
+    }
+
+
+def _restore(cursor: Cursor, places: Places, schema: str, numbers: list[int]) -> None:
+    if not numbers:
+        return
+    key = quote_identifier(places.entity.key)
+    history = qualified(schema, HISTORY)
+    chosen: list[Any] = [numbers]
+    cursor.execute(
+        f"DELETE FROM {places.master} m USING {history} h WHERE h.id = ANY(%s) "
+        f"AND h.master_before IS NULL AND m.{key} = h.record_key",
+        chosen,
+    )
+    done = cursor.rowcount
+    shape = places.master_shape
+    sets = ", ".join(
+        f"{quote_identifier(c)} = r.{quote_identifier(c)}" for c in shape if not shape[c].generated
+    )
+    cursor.execute(
+        f"UPDATE {places.master} m SET {sets} FROM {history} h, "
+        f"jsonb_populate_record(NULL::{places.master}, h.master_before) r "
+        f"WHERE h.id = ANY(%s) AND h.master_before IS NOT NULL AND m.{key} = h.record_key",
+        chosen,
+    )
+    done += cursor.rowcount
+    columns = ", ".join(
+        quote_identifier(c) for c, column in places.invalid_shape.items() if not column.generated
+    )
+    cursor.execute(
+        f"INSERT INTO {places.invalid} ({columns}) SELECT {columns} FROM ("
+        f"SELECT (jsonb_populate_record(NULL::{places.invalid}, h.invalid_row)).* "
+        f"FROM {history} h WHERE h.id = ANY(%s)) r",
+        chosen,
+    )
+    if not done == cursor.rowcount == len(numbers):
+        raise IntegrityError(
+            f"{len(numbers)} {places.entity.name} promotions could not be taken back whole, so "
+            "that nothing of the batch was: look for rules or triggers on the tables"
+        )
+    cursor.execute(
+        f"UPDATE {places.invalid} t SET enrichment_status = 'pending', passed_hash = NULL, "
+        f"passed_rules = NULL, pushed_version = NULL FROM {history} h "
+        f"WHERE h.id = ANY(%s) AND t.{key} = h.record_key",
+        chosen,
+    )
+    if places.entity.name == PEOPLE.name:
+        give_back(cursor, schema, numbers)
+    cursor.execute(f"UPDATE {history} SET undone_at = now() WHERE id = ANY(%s)", chosen)
