@@ -7,53 +7,37 @@ Results go to stdout, messages and progress to stderr, tracebacks to `logs/outre
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from outreach_platform import __version__
+from outreach_platform.cli_base import JSON, PORT, Group
+from outreach_platform.cli_enrich import enrich
 from outreach_platform.foundation.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_USAGE,
     OutreachError,
-    UsageError,
 )
 from outreach_platform.foundation.redaction import redact
 
 _logger = logging.getLogger(__name__)
 
-_JSON = click.option("--json", "as_json", is_flag=True, help='Print {"results": [...]} instead.')
-_PORT = click.option(
-    "--port", type=click.IntRange(1, 65535), help="Port of the UI [default: 3000, or a free one]."
-)
-
-
-class _Command(click.Command):
-    """A command that keeps a log, once its arguments are read: `--help` leaves nothing behind."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        _log_to_data_folder()
-        return super().invoke(ctx)
-
-
-class _Group(click.Group):
-    command_class = _Command
-
 
 @click.group(
-    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="outreach")
 def cli() -> None:
-    r"""Outreach snapshots and behavioural events as one Dagster asset graph.
+    r"""Outreach snapshots, behavioural events and enrichment as one Dagster asset graph.
 
     \b
     outreach demo                     sample data, the whole graph once, then the web UI
     outreach up                       web UI, schedules and sensors on the configured databases
     outreach snapshot --state WV      one state: pull, split, kill switches, Parquet, objects, audit
     outreach events --sync-duckdb     behavioural events to Parquet and the research database
+    outreach enrich run               invalid records out to enrichers, completed ones promoted
     outreach status                   last success, counts and open problems
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
@@ -67,8 +51,8 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--serve/--no-serve", "serve_ui", default=True, help="Serve the UI at the end.")
-@_PORT
-@_JSON
+@PORT
+@JSON
 def demo(serve_ui: bool, port: int | None, as_json: bool) -> int:
     """Load sample data, run the whole graph once, then serve the UI.
 
@@ -82,7 +66,7 @@ def demo(serve_ui: bool, port: int | None, as_json: bool) -> int:
 
 
 @cli.command()
-@_PORT
+@PORT
 def up(port: int | None) -> int:
     """Serve the UI, schedules and sensors until Ctrl-C.
 
@@ -107,7 +91,7 @@ def up(port: int | None) -> int:
 @click.option("--by", metavar="NAME", help="Who answers for the override; audited.")
 @click.option("--until", metavar="YYYY-MM-DD", help="Last UTC day on which the override holds.")
 @click.option("--plain", is_flag=True, help="Legacy: unversioned files without kill switches.")
-@_JSON
+@JSON
 def snapshot(
     states: tuple[str, ...],
     all_states: bool,
@@ -158,7 +142,7 @@ def snapshot(
 @click.option("--sync-duckdb", "sync", is_flag=True, help="Build the research database as well.")
 @click.option("--as-table", is_flag=True, help="There, an ordered table with three indexes.")
 @click.option("--full", is_flag=True, help="Pull every day again.")
-@_JSON
+@JSON
 def events(
     days: int,
     user_id: str | None,
@@ -197,17 +181,22 @@ def events(
 
 
 @cli.command()
-@_JSON
+@JSON
 def status(as_json: bool) -> int:
-    """Show per state and export the last success, counts and open problems."""
+    """Show per state, export and workspace the last success, counts and open problems."""
     from outreach_platform.commands import output
     from outreach_platform.commands.status import status_rows
+    from outreach_platform.commands.status_enrichment import enrichment_rows
     from outreach_platform.commands.status_events import event_rows
     from outreach_platform.settings import load_settings
 
     settings = load_settings()
-    output.result([*status_rows(settings), *event_rows(settings)], as_json=as_json)
+    rows = [*status_rows(settings), *event_rows(settings), *enrichment_rows(settings)]
+    output.result(rows, as_json=as_json)
     return EXIT_OK
+
+
+cli.add_command(enrich)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -236,18 +225,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         first = redact(f"{type(error).__name__}: {error}").splitlines()[0]
         click.echo(f"error: {first}; the traceback is in the log folder", err=True)
         return EXIT_FAILED
-
-
-def _log_to_data_folder() -> None:
-    """Keep tracebacks from the first moment; a folder that refuses is reported by the command."""
-    from outreach_platform.foundation.logs import log_to_file
-    from outreach_platform.settings import load_settings
-
-    try:
-        settings = load_settings()
-        log_to_file(Path(settings.data_dir) / "logs", settings.log_level)
-    except (UsageError, OSError, ValueError):
-        logging.getLogger("outreach_platform").addHandler(logging.NullHandler())
 
 
 if __name__ == "__main__":

@@ -8,12 +8,19 @@ from typing import Any
 
 import dagster as dg
 
+from outreach_platform.enrichment import assets as enrichment_assets
+from outreach_platform.enrichment.jobs import enrichment_import_job, enrichment_undo_job
+from outreach_platform.enrichment.resources import EnrichmentRuns
+from outreach_platform.enrichment.sensors import enrichment_complete
 from outreach_platform.events import assets as event_assets
 from outreach_platform.events.resources import EventRuns
 from outreach_platform.operations.jobs import (
     daily_snapshots,
+    enrichment_pull_job,
     events_job,
+    hourly_enrichment_pull,
     nightly_events,
+    promotion_job,
     snapshot_job,
 )
 from outreach_platform.resources import (
@@ -21,6 +28,7 @@ from outreach_platform.resources import (
     NeonDatabase,
     ObjectStorage,
     PlatformSettings,
+    WorkspaceDatabase,
 )
 from outreach_platform.snapshots import assets as snapshot_assets
 from outreach_platform.snapshots import checks as snapshot_checks
@@ -33,11 +41,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
 
     Args:
         resource_overrides: resources by name that take the place of the configured ones:
-            `platform`, `neon`, `events_database`, `storage`, `workbench`.
+            `platform`, `neon`, `workspace_database`, `events_database`, `storage`, `workbench`.
     """
     shared: dict[str, Any] = {
         "platform": PlatformSettings(),
         "neon": NeonDatabase(),
+        "workspace_database": WorkspaceDatabase(),
         "events_database": EventsDatabase(),
         "storage": ObjectStorage(),
         "workbench": WorkbenchResource(),
@@ -49,12 +58,24 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             platform=shared["platform"], neon=shared["neon"], storage=shared["storage"]
         ),
         "events": EventRuns(platform=shared["platform"], events_database=shared["events_database"]),
+        "enrichment": EnrichmentRuns(
+            platform=shared["platform"],
+            neon=shared["neon"],
+            workspace_database=shared["workspace_database"],
+        ),
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([snapshot_assets, event_assets]),
+        assets=[
+            *dg.load_assets_from_modules([snapshot_assets, event_assets, enrichment_assets]),
+            *enrichment_assets.SOURCES,
+        ],
         asset_checks=dg.load_asset_checks_from_modules([snapshot_checks]),
-        jobs=[snapshot_job, plain_snapshot_job, events_job],
-        schedules=[daily_snapshots, nightly_events],
+        jobs=[
+            *(snapshot_job, plain_snapshot_job, events_job),
+            *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
+        ],
+        schedules=[daily_snapshots, nightly_events, hourly_enrichment_pull],
+        sensors=[enrichment_complete],
         resources=resources,
         # Subprocesses a step cost seconds each; runs are what goes in parallel.
         executor=dg.in_process_executor,

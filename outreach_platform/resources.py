@@ -58,6 +58,24 @@ class NeonDatabase(dg.ConfigurableResource):
         return self._server.url("neon")
 
 
+class WorkspaceDatabase(dg.ConfigurableResource):
+    """The enrichers' workspace: SUPABASE_DATABASE_URL by configuration, else the embedded one."""
+
+    _server: EmbeddedServer | None = PrivateAttr(default=None)
+
+    def url(self, settings: Settings) -> DatabaseUrl:
+        """Its address; the embedded server is started or joined for this process's life.
+
+        Raises:
+            UsageError: Neon is configured and the workspace is not, or the other way round.
+        """
+        configured = settings.workspace
+        if configured is not None:
+            return configured
+        self._server = ensure_running(embedded_folder(settings.data_dir))
+        return self._server.url("supabase")
+
+
 class EventsDatabase(dg.ConfigurableResource):
     """The database of behavioural events: DATABASE_URL by configuration, else the embedded one."""
 

@@ -124,6 +124,36 @@ class Settings(BaseSettings):
         return DatabaseUrl.parse(self.events_database_url.get_secret_value(), "DATABASE_URL")
 
     @property
+    def workspace(self) -> DatabaseUrl | None:
+        """The configured enrichers' workspace, or None for the embedded one.
+
+        Raises:
+            UsageError: the URL cannot be read, or only one of the two databases is configured:
+                real records belong into no stand-in, and sample records into no real workspace.
+        """
+        if self.embedded_only:
+            return None
+        if (self.neon is None) != (self.supabase_database_url is None):
+            given, missing = "NEON_DATABASE_URL", "SUPABASE_DATABASE_URL"
+            if self.neon is None:
+                given, missing = missing, given
+            raise UsageError(
+                f"{given} is set and {missing} is not: enrichment works between the two; set both, "
+                "or neither for the embedded ones"
+            )
+        if self.supabase_database_url is None:
+            return None
+        url = self.supabase_database_url.get_secret_value()
+        return DatabaseUrl.parse(url, "SUPABASE_DATABASE_URL")
+
+    @property
+    def n8n_webhook(self) -> str | None:
+        """Where pulls and promotions are told, None for nowhere."""
+        if self.n8n_webhook_url is None or self.embedded_only:
+            return None
+        return self.n8n_webhook_url.get_secret_value()
+
+    @property
     def analytics_path(self) -> Path:
         """The research database."""
         if self.duckdb_db_path is None or self.embedded_only:

@@ -71,6 +71,12 @@ class EventSettings(_Strict):
     mlflow: bool = True
 
 
+class EnrichmentSettings(_Strict):
+    """The round trip of invalid records."""
+
+    offer_quarantine: bool = False
+
+
 class TomlSettings(_Strict):
     """The whole of settings.toml."""
 
@@ -80,6 +86,7 @@ class TomlSettings(_Strict):
     locks: LockSettings = LockSettings()
     objects: ObjectSettings = ObjectSettings()
     events: EventSettings = EventSettings()
+    enrichment: EnrichmentSettings = EnrichmentSettings()
 
     @field_validator("states", mode="before")
     @classmethod

@@ -149,7 +149,7 @@ def reconcile(neon: Session, workspace: Session, places: Places, *, schema: str)
     return Reconciliation(
         missing.found,
         orphans.found,
-        _doubled(neon, places, schema),
+        doubled(neon, places, schema=schema),
         lost_edits(neon, workspace, places),
     )
 
@@ -204,7 +204,9 @@ def _not_promoted(neon: Session, places: Places, schema: str, keys: list[str]) -
         yield from (key for key in part if key not in promoted)
 
 
-def _doubled(neon: Session, places: Places, schema: str) -> tuple[int, tuple[str, ...]]:
+def doubled(neon: Session, places: Places, *, schema: str) -> tuple[int, tuple[str, ...]]:
+    """Records that were promoted and still stand in the invalid table."""
+
     def read(cursor: Cursor) -> list[str]:
         cursor.execute(
             f"SELECT h.record_key FROM {qualified(schema, HISTORY)} h JOIN {places.invalid} t "

@@ -26,9 +26,13 @@ class EnrichmentFolder:
         """The newest `FunnelRecord`."""
         return self.root / "funnel.json"
 
+    def stage(self, run_id: str, stage: str, entity: str) -> Path:
+        """What a stage of a run did."""
+        return self.root / "runs" / run_id / f"{stage}_{entity}.json"
+
     def passed(self, run_id: str, entity: str) -> Path:
         """The ids of one entity that passed in a run."""
-        return self.root / "passed" / f"{run_id}_{entity}.txt"
+        return self.root / "runs" / run_id / f"passed_{entity}.txt"
 
     def chosen(self, name: str) -> Path:
         """The ids that a promotion was given."""

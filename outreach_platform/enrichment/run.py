@@ -20,12 +20,8 @@ from outreach_platform.enrichment.pull import PullReport, pull
 from outreach_platform.enrichment.push import PushReport, push
 from outreach_platform.enrichment.revalidation import RevalidationReport, revalidate
 from outreach_platform.enrichment.settle import SettleReport, settle
-from outreach_platform.enrichment.tables import (
-    Places,
-    places_of,
-    prepare_neon,
-    prepare_workspace,
-)
+from outreach_platform.enrichment.tables import Places, places_of, prepare_workspace
+from outreach_platform.enrichment.tables_neon import prepare_neon
 from outreach_platform.enrichment.undo import UndoReport, find_run, undo
 from outreach_platform.foundation import audit
 from outreach_platform.foundation.lake import write_record
@@ -192,6 +188,14 @@ class EnrichmentRun:
     def reconcile(self, entity: Entity) -> funnels.Reconciliation:
         """Compare the two databases; see `funnel.reconcile`."""
         return funnels.reconcile(self.neon, self.workspace, self.places(entity), schema=self.schema)
+
+    def lost_edits(self, entity: Entity) -> tuple[int, tuple[str, ...]]:
+        """Pushed rows whose content Neon does not have: how many, and the first ones."""
+        return funnels.lost_edits(self.neon, self.workspace, self.places(entity))
+
+    def doubled(self, entity: Entity) -> tuple[int, tuple[str, ...]]:
+        """Promoted records that are still invalid: how many, and the first ones."""
+        return funnels.doubled(self.neon, self.places(entity), schema=self.schema)
 
     def record_funnel(self) -> funnels.FunnelRecord:
         """Count everything, and keep it for `outreach status`."""

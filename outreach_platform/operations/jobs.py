@@ -1,11 +1,12 @@
 """Jobs and schedules over the asset graph, one a wing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from outreach_platform.foundation.errors import UsageError
 from outreach_platform.partitions import date_and_state, partition_key
 from outreach_platform.records.states import STATES
 from outreach_platform.settings import load_settings
@@ -26,6 +27,30 @@ events_job = dg.define_asset_job(
     selection=dg.AssetSelection.groups("events"),
     tags={WING_TAG: "events"},
     description="Take behavioural events, export a window, build the research database, analyse.",
+)
+
+# One run of the wing at a time: the databases would bear more, but people read the reports.
+_ENRICHMENT = {WING_TAG: "enrichment"}
+
+enrichment_pull_job = dg.define_asset_job(
+    "enrichment_pull_job",
+    selection=dg.AssetSelection.assets(
+        *(
+            ["enrichment", name]
+            for name in ("quarantine", "company_needs_enrichment", "people_needs_enrichment")
+        )
+    ),
+    tags=_ENRICHMENT,
+    description="Bring records that failed validation into the enrichers' workspace.",
+)
+
+promotion_job = dg.define_asset_job(
+    "promotion_job",
+    selection=dg.AssetSelection.assets(
+        *(["enrichment", name] for name in ("pushed_to_neon", "revalidation", "promotions"))
+    ),
+    tags=_ENRICHMENT,
+    description="Push completed records, judge them again, promote those that pass.",
 )
 
 
@@ -103,3 +128,45 @@ def nightly_events(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
         return dg.SkipReason("DATABASE_URL is not set, though NEON_DATABASE_URL is: no events")
     day = context.scheduled_execution_time.astimezone(UTC).date()
     return dg.RunRequest(run_key=day.isoformat(), run_config=events_config(days=NIGHTLY_DAYS))
+
+
+def enrichment_config(
+    assets: Sequence[str], *, batch_size: int, entities: Sequence[str], ids_file: str | None = None
+) -> dict[str, Any]:
+    """Run config of the enrichment jobs.
+
+    Args:
+        assets: the assets that run, by the last part of their keys.
+        batch_size: rows a transaction.
+        entities: company, people or both.
+        ids_file: promote only the ids in this file, one a line.
+    """
+    ops: dict[str, Any] = {}
+    for name in assets:
+        config: dict[str, Any] = {"batch_size": batch_size}
+        if name in ("pushed_to_neon", "revalidation", "promotions"):
+            config["entities"] = list(entities)
+        if name == "promotions" and ids_file is not None:
+            config["ids_file"] = ids_file
+        ops[f"enrichment__{name}"] = {"config": config}
+    return {"ops": ops}
+
+
+@dg.schedule(
+    name="hourly_enrichment_pull",
+    job=enrichment_pull_job,
+    cron_schedule="0 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="What failed validation since, into the workspace; the same rows cost nothing.",
+)
+def hourly_enrichment_pull(
+    context: dg.ScheduleEvaluationContext,
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a pull."""
+    try:
+        load_settings().workspace  # noqa: B018
+    except UsageError as error:
+        return dg.SkipReason(str(error))
+    hour = context.scheduled_execution_time.astimezone(UTC)
+    return dg.RunRequest(run_key=hour.isoformat(timespec="minutes"))
