@@ -107,7 +107,7 @@ def snapshot(
     \b
     outreach snapshot --state WV --state PA
     outreach snapshot --all-states --json
-    outreach snapshot --state PA --override K1 --reason "list bought, cleaning under way" \\
+    outreach snapshot --state PA --override K1 --reason "list bought, cleaning under way" \
                       --by "Ann Lee" --until 2026-12-31
 
     Every state is tried. The command ends with 1 if any failed, else with 3 if any was stopped by

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from outreach_platform.commands import output
+from outreach_platform.commands.demo_enrichment import enrich_sample
 from outreach_platform.commands.events import export_events
 from outreach_platform.commands.launch import ready_instance
 from outreach_platform.commands.snapshot import STOPPED, exit_code, snapshot_states
@@ -48,8 +49,9 @@ def demo(*, serve_ui: bool, port: int | None, as_json: bool) -> int:
     with ready_instance(settings.data_dir) as instance:
         rows = snapshot_states(instance, settings, list(STATES))
         events = export_events(instance, settings, config=events_config(days=EVENT_DAYS), sync=True)
-    output.result([*rows, events], as_json=as_json)
-    code = exit_code([row for row in (*rows, events) if not _expected_stop(row)])
+        funnel = enrich_sample(instance, settings, server)
+    output.result([*rows, events, *funnel], as_json=as_json)
+    code = exit_code([row for row in (*rows, events, *funnel) if not _expected_stop(row)])
     if any(_expected_stop(row) for row in rows):
         output.message(
             f"{DIRTY_STATE} is dirty on purpose: K1 stopped it, nothing of it was published, and "
