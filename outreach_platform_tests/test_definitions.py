@@ -29,6 +29,7 @@ def described(definitions: dg.Definitions) -> str:
             *_checks(definitions),
             *_jobs(definitions),
             *_schedules(definitions),
+            *_sensors(definitions),
             *_resources(definitions),
             "",
         ]
@@ -78,6 +79,16 @@ def _schedules(definitions: dg.Definitions) -> Iterator[str]:
         yield f"  description: {schedule.description}"
 
 
+def _sensors(definitions: dg.Definitions) -> Iterator[str]:
+    for found in sorted(definitions.sensors or [], key=lambda sensor: sensor.name):
+        sensor = definitions.resolve_sensor_def(found.name)
+        yield f"sensor {sensor.name}"
+        yield f"  job: {_names(job.name for job in sensor.jobs)}"
+        yield f"  every: {sensor.minimum_interval_seconds} s"
+        yield f"  status: {sensor.default_status.value}"
+        yield f"  description: {sensor.description}"
+
+
 def _resources(definitions: dg.Definitions) -> Iterator[str]:
     for name, resource in sorted((definitions.resources or {}).items()):
         yield f"resource {name}: {type(resource).__name__}"
@@ -116,10 +127,17 @@ def test_every_contract_asset_is_there() -> None:
     )
     events = ("behavioral_events", "behavioral_events_export", "research_behavioral_events")
     siblings = ("experiment_protocols", "phase_assignments", "its_results", "abab_results")
+    enrichment = (
+        *("company_invalid", "people_invalid", "company_needs_enrichment"),
+        *("people_needs_enrichment", "pushed_to_neon", "revalidation", "promotions"),
+    )
+    # Not in the contract: how what a snapshot rejected comes into the invalid tables.
+    ours = ("quarantine",)
     keys = {spec.key for spec in defs.resolve_all_asset_specs()}
     assert keys == {
         *(dg.AssetKey(["outreach", name]) for name in outreach),
         *(dg.AssetKey(["events", name]) for name in (*events, *siblings)),
+        *(dg.AssetKey(["enrichment", name]) for name in (*enrichment, *ours)),
     }
 
 
@@ -134,6 +152,18 @@ def test_every_step_after_the_split_waits_for_every_blocking_check() -> None:
     assert "kill_switches" in waits_for["outreach__parquet_exports"]
     assert waits_for["outreach__b2_objects"] >= {"outreach__parquet_exports"}
     assert waits_for["outreach__snapshots"] >= {"outreach__b2_objects"}
+
+
+def test_promotion_waits_for_revalidation_and_that_for_the_push() -> None:
+    graph = defs.resolve_job_def("promotion_job").dependencies
+    waits = {
+        node.name: {
+            edge.node for found in inputs.values() for edge in found.get_node_dependencies()
+        }
+        for node, inputs in graph.items()
+    }
+    assert waits["enrichment__revalidation"] == {"enrichment__pushed_to_neon"}
+    assert waits["enrichment__promotions"] == {"enrichment__revalidation"}
 
 
 def test_definitions_are_valid_and_their_resources_can_be_exchanged() -> None:

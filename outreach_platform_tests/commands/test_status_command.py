@@ -48,8 +48,10 @@ def test_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     inside = Inside(Product(tmp_path), capsys)
     done = inside("status", "--json")
     assert (done.code, done.err) == (0, "")
-    assert [r.get("state", "-") for r in done.rows] == ["WV", "PA", "VA", "MD", "OH", "DE", "-"]
-    assert done.rows[-1] == row
+    *states, events, companies, people = done.rows
+    assert [r["state"] for r in states] == ["WV", "PA", "VA", "MD", "OH", "DE"]
+    assert events == row
+    assert [r["workspace"] for r in (companies, people)] == ["company", "people"]
     shown = inside("status")
     assert "behavioral_events" in shown.out
     assert "never run" in shown.out
