@@ -7,7 +7,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import events, events_memory, memory, snapshots, steps
+from benchmarks import enrichment, events, events_memory, memory, snapshots, steps
 from outreach_platform.embedded.server import ensure_running
 
 
@@ -19,9 +19,11 @@ def main() -> None:
     parser.add_argument("--memory-people", type=int, default=10_000_000)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--memory-events", type=int, default=10_000_000)
+    parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--only", choices=["snapshots", "steps", "memory", "events", "events-memory"]
+        "--only",
+        choices=["snapshots", "steps", "memory", "events", "events-memory", "enrichment"],
     )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
@@ -44,6 +46,8 @@ def main() -> None:
                 events.run(server, folder, events=chosen.events, rounds=chosen.rounds)
             if chosen.only in (None, "events-memory"):
                 events_memory.run(server, folder, events=chosen.memory_events)
+            if chosen.only in (None, "enrichment"):
+                enrichment.run(server, folder, records=chosen.records, rounds=chosen.rounds)
         finally:
             server.release()
 

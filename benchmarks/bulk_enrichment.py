@@ -18,7 +18,8 @@ from outreach_platform.embedded import schema
 from outreach_platform.embedded.sample import ids, words
 from outreach_platform.embedded.sample.rows import Json, Row, copy_text
 from outreach_platform.enrichment.entities import COMPANY
-from outreach_platform.enrichment.tables import prepare_neon, prepare_workspace
+from outreach_platform.enrichment.tables import prepare_workspace
+from outreach_platform.enrichment.tables_neon import prepare_neon
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 

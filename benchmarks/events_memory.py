@@ -70,10 +70,10 @@ def _measured(bench: Bench, form: Form, days: int) -> tuple[int, float, float]:
 def _one_window(bench: Bench, form: Form, days: int, sender: Connection) -> None:
     started = time.perf_counter()
     rows = bench.events(bench.folder / f"{form}-{days}", form=form, days=days)
-    sender.send((rows, time.perf_counter() - started, _peak_mib()))
+    sender.send((rows, time.perf_counter() - started, peak_mib()))
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     """Of this process alone: getrusage also counts what its parent held when it was started."""
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text(encoding="ascii")
