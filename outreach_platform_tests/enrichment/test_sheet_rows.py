@@ -19,12 +19,8 @@ from outreach_platform.enrichment.entities import COMPANY, STATUSES
 from outreach_platform.enrichment.sheet_reading import read_sheet
 from outreach_platform.enrichment.sheet_rows import ImportReport, export_rows, import_sheet
 from outreach_platform.enrichment.spreadsheet import neutralised, write_sheet
-from outreach_platform.enrichment.tables import (
-    Places,
-    places_of,
-    prepare_neon,
-    prepare_workspace,
-)
+from outreach_platform.enrichment.tables import Places, places_of, prepare_workspace
+from outreach_platform.enrichment.tables_neon import prepare_neon
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.postgres.session import Session
 from outreach_platform.foundation.postgres.url import DatabaseUrl
@@ -269,28 +265,53 @@ def test_two_enrichers_with_one_record(three: Desk) -> None:
     assert counts(three.load()) == (0, 3, 0, 0)  # both found the same
 
 
-@pytest.mark.parametrize("ours", ["off", "on"])
-def test_a_change_while_the_import_runs(three: Desk, ours: str) -> None:
-    """Also one of a pull's or a promotion's, which leaves updated_at as it is."""
-    three.edit(ACME, website="mine.com")
+@pytest.mark.parametrize(
+    ("syncing", "change"),
+    [
+        ("off", "website = 'theirs.com'"),
+        ("off", "enrichment_notes = 'theirs'"),
+        # A pull's and a settlement's, which leave updated_at as it is.
+        ("on", "website = 'theirs.com'"),
+        ("on", "enrichment_status = 'failed'"),
+        ("on", "promoted_at = now()"),
+    ],
+)
+def test_a_change_while_the_import_runs(three: Desk, syncing: str, change: str) -> None:
+    three.edit(ACME, website="mine.com", city="Erie")
     three.edit(BETA, website="beta.com")
     reports: list[ImportReport] = []
-    with closing(psycopg2.connect(three.url.conninfo)) as enricher, enricher.cursor() as cursor:
-        cursor.execute("SELECT set_config('outreach.syncing', %s, true)", [ours])
+    thread = threading.Thread(target=lambda: reports.append(three.load()))
+    with closing(psycopg2.connect(three.url.conninfo)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT set_config('outreach.syncing', %s, true)", [syncing])
         cursor.execute(
-            "UPDATE company_needs_enrichment SET website = 'theirs.com' "
-            "WHERE company_unique_id = %s",
-            [ACME],
+            f"UPDATE company_needs_enrichment SET {change} WHERE company_unique_id = %s", [ACME]
         )
-        thread = threading.Thread(target=lambda: reports.append(three.load()))
         thread.start()
         wait_for(lambda: blocked(three.url))
-        enricher.commit()
+        other.commit()
     thread.join(30)
     (report,) = reports
     assert counts(report) == (1, 1, 0, 1)
     assert "somebody changed the record" in reasons(report)[ACME]
-    assert three.of(ACME, "website") == ("theirs.com",)
+    assert three.of(ACME, "city") == ("",)
+    assert three.of(BETA, "website") == ("beta.com",)
+
+
+def test_a_connection_that_is_lost_in_mid_batch(three: Desk) -> None:
+    three.edit(ACME, website="mine.com")
+    three.edit(ANN, city="Erie")
+    reports: list[ImportReport] = []
+    thread = threading.Thread(target=lambda: reports.append(three.load()))
+    with closing(psycopg2.connect(three.url.conninfo)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT FROM company_needs_enrichment FOR UPDATE")
+        thread.start()
+        wait_for(lambda: blocked(three.url))
+        fetch(three.url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+        wait_for(lambda: not blocked(three.url))
+        other.rollback()
+    thread.join(30)
+    assert [counts(report) for report in reports] == [(2, 1, 0, 0)]
+    assert three.of(ACME, "website") == ("mine.com",)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -304,26 +325,12 @@ def blocked(url: DatabaseUrl) -> bool:
     return bool(fetch(url, "SELECT FROM pg_locks WHERE NOT granted"))
 
 
-def test_a_promotion_while_the_import_runs_and_before(three: Desk) -> None:
+def test_a_record_that_was_promoted_since(three: Desk) -> None:
     three.edit(ACME, website="mine.com")
     three.set(ACME, "promoted_at = now()")
     assert reasons(three.load()) == {
         ACME: "the record is promoted already: correct the master instead"
     }
-    three.set(ACME, "promoted_at = NULL")
-    three.export()
-    three.edit(ACME, website="mine.com")
-    # The row's update waits, and finds the row promoted when the lock is gone.
-    reports: list[ImportReport] = []
-    with closing(psycopg2.connect(three.url.conninfo)) as promoter, promoter.cursor() as cursor:
-        cursor.execute("SELECT set_config('outreach.syncing', 'on', true)")
-        cursor.execute("UPDATE company_needs_enrichment SET promoted_at = now()")
-        thread = threading.Thread(target=lambda: reports.append(three.load()))
-        thread.start()
-        wait_for(lambda: blocked(three.url))
-        promoter.commit()
-    thread.join(30)
-    assert counts(reports[0]) == (0, 2, 0, 1)
     assert three.of(ACME, "website") == (None,)
 
 
@@ -485,6 +492,9 @@ def test_long_notes_come_through(desk: Desk) -> None:
     assert counts(desk.load()) == (60, 0, 0, 0)
     query = "SELECT count(DISTINCT enrichment_notes), min(length(enrichment_notes)) "
     assert fetch(desk.url, f"{query} FROM company_needs_enrichment") == [(60, len(notes) + 4)]
+    # Six million characters in two statements.
+    query = "SELECT count(DISTINCT xmin::text) FROM company_needs_enrichment"
+    assert fetch(desk.url, query) == [(2,)]
 
 
 def test_many_rows_are_read_once_and_written_in_batches(
