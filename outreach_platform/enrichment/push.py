@@ -290,7 +290,8 @@ def push(
         if applied.confirmed:
             confirmed = applied.confirmed
             marked = workspace.run(lambda cursor, rows=confirmed: pusher.mark(cursor, rows))
-        note_problems(workspace, places, applied.problems)
+        problems = [(row.key, row.version, said) for row, said in applied.problems]
+        note_problems(workspace, places, problems)
         report.read += len(rows)
         report.updated += applied.updated
         report.conflicts += applied.conflicts

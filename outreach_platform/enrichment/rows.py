@@ -88,7 +88,7 @@ def read_invalid(
     shape = places.invalid_shape
     cursor.execute(
         f"SELECT t.id, t.{quote_identifier(places.entity.key)} AS key, "
-        f"{content_sql(places.columns)} AS content, t.reason_code, "
+        f"{_values_sql(places.columns)} AS content, t.reason_code, "
         "t.validation_errors AS errors, t.validation_warnings AS warnings, "
         f"{_optional(shape, 'batch_id')} AS batch_id, "
         f"{naive_utc(shape, 'updated_at', 't')} AS updated_at, t.enrichment_status AS status, "
@@ -98,7 +98,7 @@ def read_invalid(
         f"FROM {places.invalid} t WHERE {where} {lock}",
         list(parameters),
     )
-    return [InvalidRow(**row) for row in rows_as_dicts(cursor)]
+    return [InvalidRow(**row) for row in _with_content(cursor, places.columns)]
 
 
 def read_workspace(
@@ -108,7 +108,7 @@ def read_workspace(
     shape = places.workspace_shape
     cursor.execute(
         f"SELECT t.id, t.{quote_identifier(places.entity.key)} AS key, "
-        f"{content_sql(places.columns)} AS content, t.pulled_content AS base, "
+        f"{_values_sql(places.columns)} AS content, t.pulled_content AS base, "
         "t.enrichment_status AS status, t.enrichment_notes AS notes, t.enriched_by, "
         f"{naive_utc(shape, 'enriched_at', 't')} AS enriched_at, "
         f"{naive_utc(shape, 'updated_at', 't')} AS version, t.neon_id, "
@@ -117,7 +117,17 @@ def read_workspace(
         f"FROM {places.workspace} t WHERE {where} {lock}",
         list(parameters),
     )
-    return [WorkspaceRow(**row) for row in rows_as_dicts(cursor)]
+    return [WorkspaceRow(**row) for row in _with_content(cursor, places.columns)]
+
+
+def _values_sql(columns: Sequence[str]) -> str:
+    """The data columns as one array, which is read several times as fast as a JSON object."""
+    return f"ARRAY[{', '.join(f't.{quote_identifier(c)}::text' for c in columns)}]::text[]"
+
+
+def _with_content(cursor: Cursor, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for row in rows_as_dicts(cursor):
+        yield {**row, "content": dict(zip(columns, row["content"], strict=True))}
 
 
 def content_sql(columns: Sequence[str], table: str = "t") -> str:

@@ -6,7 +6,7 @@ decides from the tables, so that it heals whatever a killed run left undone.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,10 +16,8 @@ from outreach_platform.enrichment.content import errors_by_column
 from outreach_platform.enrichment.rows import (
     COMPLETE,
     InvalidRow,
-    WorkspaceRow,
     content_sql,
     read_invalid,
-    workspace_batches,
 )
 from outreach_platform.enrichment.tables import HISTORY, Places, qualified, syncing
 from outreach_platform.foundation.postgres.session import Session
@@ -29,6 +27,24 @@ from outreach_platform.foundation.warehouse import quote_identifier
 _SIZE = 500
 _DELETED = "its invalid row was deleted in Neon after the push"
 _STRANGE = "somebody gave its row in Neon another enrichment_status: set it to complete again"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A completed row of the workspace, without its content."""
+
+    id: int
+    key: str
+    version: datetime
+    pushed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a record stands in Neon's invalid table, and which edit it carries."""
+
+    status: str | None
+    version: datetime | None
 
 
 @dataclass(frozen=True)
@@ -61,38 +77,57 @@ def settle(neon: Session, workspace: Session, places: Places, *, schema: str) ->
         SourceError: a database is away or refuses; the next call goes on.
     """
     report = SettleReport()
-    for rows in workspace_batches(workspace, places, COMPLETE, _SIZE):
-        sources, promoted = neon.run(
-            lambda cursor, keys=[row.key for row in rows]: _decided(cursor, places, schema, keys)
+    for rows in _completed(workspace, places):
+        keys = [row.key for row in rows]
+        standing, promoted = neon.run(
+            lambda cursor, keys=keys: _decided(cursor, places, schema, keys)
         )
-        failed = [(r, s) for r in rows if (s := sources.get(r.key)) and _was_rejected(r, s)]
-        gone = [(r, p.at) for r in rows if (p := promoted.get(r.key)) and p.version == r.version]
-        if failed or gone:
-            returned, stamped = workspace.run(
-                lambda cursor, failed=failed, gone=gone: (
-                    _return(cursor, places, failed),
-                    _stamp(cursor, places, gone),
-                )
-            )
-            report.returned += returned
-            report.promoted += stamped
-        problems = [p for row in rows if (p := _hanging(row, sources.get(row.key), promoted))]
-        note_problems(workspace, places, problems)
-        report.problems += [f"{row.key}: {said}" for row, said in problems]
+        rejected = [row.key for row in rows if _was_rejected(row, standing.get(row.key))]
+        report.returned += _return(neon, workspace, places, rejected)
+        gone = [r for r in rows if (p := promoted.get(r.key)) and p.version == r.version]
+        report.promoted += _stamp(workspace, places, gone, promoted)
+        hanging = [
+            (row.key, row.version, said)
+            for row in rows
+            if (said := _hanging(row, standing.get(row.key), promoted))
+        ]
+        note_problems(workspace, places, hanging)
+        report.problems += [f"{key}: {said}" for key, _, said in hanging]
     return report
+
+
+def _completed(workspace: Session, places: Places) -> Iterator[list[Completed]]:
+    """Completed rows in the order of their ids, a batch at a time."""
+    shape = places.workspace_shape
+    statement = (
+        f"SELECT t.id, t.{quote_identifier(places.entity.key)}, "
+        f"{naive_utc(shape, 'updated_at', 't')}, {naive_utc(shape, 'pushed_to_neon_at', 't')} "
+        f"FROM {places.workspace} t WHERE {COMPLETE} AND t.id > %s ORDER BY t.id LIMIT %s"
+    )
+
+    def read(cursor: Cursor, after: int) -> list[Completed]:
+        cursor.execute(statement, [after, _SIZE])
+        return [Completed(*row) for row in cursor.fetchall()]
+
+    last = 0
+    while rows := workspace.run(lambda cursor, after=last: read(cursor, after)):
+        yield rows
+        last = rows[-1].id
 
 
 def _decided(
     cursor: Cursor, places: Places, schema: str, keys: list[str]
-) -> tuple[dict[str, InvalidRow], dict[str, Promoted]]:
-    """The rows that Neon still has, and when those were promoted that it has not."""
+) -> tuple[dict[str, Standing], dict[str, Promoted]]:
+    """The records that Neon still has, and when those were promoted that it has not."""
     key = quote_identifier(places.entity.key)
-    found = read_invalid(cursor, places, f"t.{key} = ANY(%s)", [keys])
-    sources = {row.key: row for row in found}
-    gone = [name for name in keys if name not in sources]
-    if not gone:
-        return sources, {}
-    return sources, promotions(cursor, places, schema, gone)
+    cursor.execute(
+        f"SELECT t.{key}, t.enrichment_status, t.pushed_version FROM {places.invalid} t "
+        f"WHERE t.{key} = ANY(%s)",
+        [keys],
+    )
+    standing = {name: Standing(status, version) for name, status, version in cursor.fetchall()}
+    gone = [name for name in keys if name not in standing]
+    return standing, promotions(cursor, places, schema, gone) if gone else {}
 
 
 def promotions(
@@ -110,33 +145,42 @@ def promotions(
     return {key: Promoted(at, version) for key, at, version in cursor.fetchall()}
 
 
-def _was_rejected(row: WorkspaceRow, source: InvalidRow) -> bool:
+def _was_rejected(row: Completed, standing: Standing | None) -> bool:
     """Whether Neon judged this very version of a completed row, and refused it."""
     return (
-        row.status == "complete"
-        and source.pushed_version == row.version
-        and source.status == "failed"
+        standing is not None
+        and row.pushed_at is not None  # else the push marks it first
+        and standing.version == row.version
+        and standing.status == "failed"
     )
 
 
 def _hanging(
-    row: WorkspaceRow, source: InvalidRow | None, promoted: dict[str, Promoted]
-) -> tuple[WorkspaceRow, str] | None:
-    if row.status != "complete" or row.pushed_at is None or row.version > row.pushed_at:
+    row: Completed, standing: Standing | None, promoted: dict[str, Promoted]
+) -> str | None:
+    if row.pushed_at is None or row.version > row.pushed_at:
         return None
-    if source is None:
-        return None if row.key in promoted else (row, _DELETED)
-    if source.pushed_version != row.version or source.status in ("complete", "failed"):
+    if standing is None:
+        return None if row.key in promoted else _DELETED
+    if standing.version != row.version or standing.status in ("complete", "failed"):
         return None
-    return row, _STRANGE
+    return _STRANGE
 
 
-def _return(
-    cursor: Cursor, places: Places, failed: Sequence[tuple[WorkspaceRow, InvalidRow]]
-) -> int:
+def _return(neon: Session, workspace: Session, places: Places, keys: list[str]) -> int:
     """Give rejected rows back with their errors, as far as nobody has changed them since."""
-    if not failed:
+    if not keys:
         return 0
+    name = quote_identifier(places.entity.key)
+    sources = neon.run(
+        lambda cursor: read_invalid(
+            cursor, places, f"t.{name} = ANY(%s) AND t.enrichment_status = 'failed'", [keys]
+        )
+    )
+    return workspace.run(lambda cursor: _write_back(cursor, places, sources))
+
+
+def _write_back(cursor: Cursor, places: Places, sources: Sequence[InvalidRow]) -> int:
     syncing(cursor)
     shape, key = places.workspace_shape, places.entity.key
     about = (
@@ -145,9 +189,8 @@ def _return(
     )
     rows = [
         {
-            key: row.key,
-            "version": str(row.version),
-            "read_content": row.content,
+            key: source.key,
+            "version": str(source.pushed_version),
             "original_validation_errors": errors_by_column(source.errors),
             "original_validation_warnings": errors_by_column(source.warnings),
             "reason_code": source.reason_code,
@@ -156,67 +199,79 @@ def _return(
             "revalidation_attempts": source.attempts,
             "chronic": source.chronic,
         }
-        for row, source in failed
+        for source in sources
     ]
-    types = {**types_of(shape, [key, *about]), "version": "timestamp", "read_content": "jsonb"}
     cursor.execute(
         f"UPDATE {places.workspace} t SET enrichment_status = 'failed', sync_problem = NULL, "
         + ", ".join(f"{name} = v.{name}" for name in about)
-        + f" FROM {recordset(types)} WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
-        f"AND {_as_read(places)} AND t.enrichment_status = 'complete'",
+        + f" FROM {recordset({**types_of(shape, [key, *about]), 'version': 'timestamp'})} "
+        f"WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
+        f"AND {_untouched(places)} AND t.enrichment_status = 'complete'",
         [json.dumps(rows)],
     )
     return cursor.rowcount
 
 
 def _stamp(
-    cursor: Cursor, places: Places, promoted: Sequence[tuple[WorkspaceRow, datetime]]
+    workspace: Session, places: Places, gone: Sequence[Completed], promoted: dict[str, Promoted]
 ) -> int:
     """Stamp rows that were promoted as they stand there."""
-    if not promoted:
+    if not gone:
         return 0
-    syncing(cursor)
-    shape, key = places.workspace_shape, places.entity.key
+    shape, key = places.workspace_shape, quote_identifier(places.entity.key)
     rows = [
-        {
-            "key": row.key,
-            "at": f"{at}+00",
-            "version": str(row.version),
-            "read_content": row.content,
-        }
-        for row, at in promoted
+        {"key": row.key, "at": f"{promoted[row.key].at}+00", "version": str(row.version)}
+        for row in gone
     ]
     aware = "with time zone" in shape["promoted_at"].type
     moment = "v.at" if aware else "v.at AT TIME ZONE 'UTC'"
-    types = {"key": "text", "at": "timestamptz", "version": "timestamp", "read_content": "jsonb"}
-    cursor.execute(
+    types = {"key": "text", "at": "timestamptz", "version": "timestamp"}
+    statement = (
         f"UPDATE {places.workspace} t SET promoted_at = {moment}, sync_problem = NULL "
-        f"FROM {recordset(types)} WHERE t.{quote_identifier(key)} = v.key AND {_as_read(places)}",
-        [json.dumps(rows)],
+        f"FROM {recordset(types)} WHERE t.{key} = v.key AND {_untouched(places)}"
     )
-    return cursor.rowcount
+
+    def write(cursor: Cursor) -> int:
+        syncing(cursor)
+        cursor.execute(statement, [json.dumps(rows)])
+        return cursor.rowcount
+
+    return workspace.run(write)
 
 
-def _as_read(places: Places) -> str:
+def _untouched(places: Places) -> str:
+    """The condition of rows that are as they were read and as they were pushed.
+
+    The content is compared as well: somebody may have dropped the trigger that moves the version.
+    """
     version = naive_utc(places.workspace_shape, "updated_at", "t")
-    return f"{version} = v.version AND {content_sql(places.columns)} = v.read_content"
+    content = content_sql(places.columns)
+    return (
+        f"{version} = v.version AND (t.pushed_to_neon_at IS NULL OR t.pulled_content = {content})"
+    )
 
 
 def note_problems(
-    workspace: Session, places: Places, problems: Sequence[tuple[WorkspaceRow, str]]
+    workspace: Session, places: Places, problems: Sequence[tuple[str, datetime, str]]
 ) -> None:
-    """Write beside rows why they cannot go on, unless somebody has changed them meanwhile."""
+    """Write beside rows why they cannot go on, unless somebody has changed them meanwhile.
+
+    Args:
+        workspace: the enrichers' database.
+        places: the entity's tables.
+        problems: key, version and a sentence.
+    """
     if not problems:
         return
-    key = places.entity.key
-    rows = [{"key": row.key, "version": str(row.version), "said": said} for row, said in problems]
+    key = quote_identifier(places.entity.key)
+    rows = [{"key": name, "version": str(at), "said": said} for name, at, said in problems]
 
     def write(cursor: Cursor) -> None:
         syncing(cursor)
         cursor.execute(
             f"UPDATE {places.workspace} t SET sync_problem = v.said "
             f"FROM {recordset({'key': 'text', 'version': 'timestamp', 'said': 'text'})} "
-            f"WHERE t.{quote_identifier(key)} = v.key "
+            f"WHERE t.{key} = v.key "
             f"AND {naive_utc(places.workspace_shape, 'updated_at', 't')} = v.version",
             [json.dumps(rows)],
         )

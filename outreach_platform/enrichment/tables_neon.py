@@ -10,6 +10,7 @@ from outreach_platform.enrichment.tables import (
     HISTORY,
     LOCK,
     add_columns,
+    add_partial_index,
     one,
     qualified,
 )
@@ -46,6 +47,10 @@ def prepare_neon(cursor: Cursor, schema: str) -> dict[str, tuple[Shape, Shape]]:
     for entity in ENTITIES:
         invalid = _needed(cursor, schema, entity.invalid, (entity.key, *_INVALID_NEEDS))
         add_columns(cursor, schema, entity.invalid, invalid, _INVALID_COLUMNS)
+        add_partial_index(
+            *(cursor, schema, entity.invalid, f"{entity.invalid}_complete"),
+            "enrichment_status = 'complete'",
+        )
         master = _needed(cursor, schema, entity.master, (entity.key,))
         found[entity.name] = shape_of(cursor, schema, entity.invalid), master
     _make_slots(cursor, schema)
