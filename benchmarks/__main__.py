@@ -47,7 +47,7 @@ def main() -> None:
             if chosen.only in (None, "events-memory"):
                 events_memory.run(server, folder, events=chosen.memory_events)
             if chosen.only in (None, "enrichment"):
-                enrichment.run(server, folder, records=chosen.records, rounds=chosen.rounds)
+                enrichment.run(folder, records=chosen.records, rounds=chosen.rounds)
         finally:
             server.release()
 

@@ -160,7 +160,7 @@ def _batch(
 ) -> PromotionReport:
     places = promoter.places
     key = quote_identifier(places.entity.key)
-    where = f"t.{key} = ANY(%s) AND {_PASSED} ORDER BY t.{key}"
+    where = f"t.{key} = ANY(%s) ORDER BY t.{key}"
     rows = read_invalid(cursor, places, where, [list(keys)], lock="FOR UPDATE")
     as_passed = [row for row in rows if _is_as_passed(row, places)]
     report = PromotionReport(taken=len(as_passed), not_passed=len(rows) - len(as_passed))
@@ -190,7 +190,9 @@ def _batch(
 
 def _is_as_passed(row: InvalidRow, places: Places) -> bool:
     return (
-        row.passed_hash == content_hash(places.columns, row.content)
+        row.status == "complete"
+        and not row.still_invalid
+        and row.passed_hash == content_hash(places.columns, row.content)
         and row.passed_rules == promotion_rules_version()
     )
 

@@ -16,6 +16,7 @@ from outreach_platform.enrichment.log import log_conflicts, log_stage
 from outreach_platform.enrichment.pull import undefined_statuses
 from outreach_platform.enrichment.rows import (
     COMPLETE,
+    STILL_COMPLETE,
     InvalidRow,
     WorkspaceRow,
     changed_since_push,
@@ -250,7 +251,7 @@ class _Pusher:
             f"FROM {recordset(types)} "
             f"WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
             f"AND {naive_utc(shape, 'updated_at', 't')} = v.version "
-            f"AND {content_sql(places.columns)} = v.read_content AND {COMPLETE} "
+            f"AND {content_sql(places.columns)} = v.read_content AND {STILL_COMPLETE} "
             f"RETURNING t.{quote_identifier(key)}",
             [json.dumps(rows)],
         )

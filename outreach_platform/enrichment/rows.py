@@ -19,6 +19,9 @@ from outreach_platform.foundation.warehouse import quote_identifier, quote_text
 
 # Rows that an enricher completed and that were not promoted yet.
 COMPLETE = "t.enrichment_status = 'complete' AND t.promoted_at IS NULL"
+# The same where rows are found by their keys. Written so that no index on the status fits: after a
+# bulk edit the statistics say that hardly any row is complete, and each batch would read them all.
+STILL_COMPLETE = "coalesce(t.enrichment_status, '') = 'complete' AND t.promoted_at IS NULL"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from outreach_platform.enrichment.content import errors_by_column
 from outreach_platform.enrichment.rows import (
     COMPLETE,
+    STILL_COMPLETE,
     InvalidRow,
     content_sql,
     read_invalid,
@@ -134,13 +135,16 @@ def promotions(
     cursor: Cursor, places: Places, schema: str, keys: Sequence[str]
 ) -> dict[str, Promoted]:
     """The last promotion of each record that was promoted and not undone."""
+    # A look at the index for each key: without statistics of a new table, the planner would read
+    # all of it each time.
     cursor.execute(
-        "SELECT DISTINCT ON (record_key) record_key, promoted_at AT TIME ZONE 'UTC', "
-        "(invalid_row ->> 'pushed_version')::timestamp "
+        "SELECT k.name, h.at, h.version FROM unnest(%s::text[]) AS k(name) CROSS JOIN LATERAL ("
+        "SELECT promoted_at AT TIME ZONE 'UTC' AS at, "
+        "(invalid_row ->> 'pushed_version')::timestamp AS version "
         f"FROM {qualified(schema, HISTORY)} "
-        "WHERE entity = %s AND undone_at IS NULL AND record_key = ANY(%s) "
-        "ORDER BY record_key, id DESC",
-        [places.entity.name, list(keys)],
+        "WHERE record_key = k.name AND entity = %s AND undone_at IS NULL "
+        "ORDER BY id DESC LIMIT 1) h",
+        [list(keys), places.entity.name],
     )
     return {key: Promoted(at, version) for key, at, version in cursor.fetchall()}
 
@@ -206,7 +210,7 @@ def _write_back(cursor: Cursor, places: Places, sources: Sequence[InvalidRow]) -
         + ", ".join(f"{name} = v.{name}" for name in about)
         + f" FROM {recordset({**types_of(shape, [key, *about]), 'version': 'timestamp'})} "
         f"WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
-        f"AND {_untouched(places)} AND t.enrichment_status = 'complete'",
+        f"AND {_untouched(places)} AND {STILL_COMPLETE}",
         [json.dumps(rows)],
     )
     return cursor.rowcount

@@ -102,7 +102,7 @@ def _make_logs(cursor: Cursor, schema: str) -> None:
             "record_key text NOT NULL, neon_id bigint NOT NULL, promoted_at timestamptz NOT NULL "
             "DEFAULT now(), invalid_row jsonb NOT NULL, master_before jsonb, master_after jsonb "
             "NOT NULL, slot_before jsonb, slot_after jsonb, undone_at timestamptz",
-            (("record_key",), ("run_id",)),
+            (("record_key", "id"), ("run_id",)),
         ),
         (schema, CONFLICTS): (
             "id bigserial PRIMARY KEY, run_id text NOT NULL, entity text NOT NULL, "
