@@ -10,7 +10,11 @@ _ENTITY = click.option(
     "--entity", type=click.Choice(["company", "people"]), help="Only these [default: both]."
 )
 _BATCH = click.option(
-    "--batch-size", type=int, default=50, show_default=True, help="Rows a transaction."
+    "--batch-size",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="Rows a transaction.",
 )
 _DRY = click.option("--dry-run", is_flag=True, help="Tell what would change; change nothing.")
 

@@ -19,8 +19,7 @@ from outreach_platform.commands.launch import RunOutcome, ready_instance, run_jo
 from outreach_platform.enrichment.entities import ENTITIES, Entity, entity_named
 from outreach_platform.enrichment.layout import EnrichmentFolder
 from outreach_platform.enrichment.records import StageRecord, find_stage, stage_record
-from outreach_platform.enrichment.resources import LARGEST_BATCH
-from outreach_platform.enrichment.run import EnrichmentRun, read_ids
+from outreach_platform.enrichment.run import EnrichmentRun, ids_of, read_ids
 from outreach_platform.foundation.errors import EXIT_FAILED, EXIT_OK, UsageError
 from outreach_platform.foundation.lake import replacing
 from outreach_platform.operations.jobs import enrichment_config
@@ -36,6 +35,7 @@ _ASSETS = {
     "revalidate": "revalidation",
     "promote": "promotions",
 }
+_STAGES = {"quarantine": "offer", **{asset: stage for stage, asset in _ASSETS.items()}}
 _SAYS = {
     "quarantine": "offering what snapshots rejected",
     "company_needs_enrichment": "pulling companies",
@@ -75,11 +75,20 @@ def run_stages(
             rows = _dry(settings, databases, stages, entities, batch_size, ids)
         else:
             rows = _launched(settings, stages, entities, batch_size, ids)
-    output.result(rows, as_json=as_json)
+    show(rows, as_json=as_json)
+    return EXIT_FAILED if any(row["status"] == FAILED for row in rows) else EXIT_OK
+
+
+def show(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Print the rows; problems are a number in the table, and a warning each below it."""
+    counted = [
+        {name: len(value) if name == "problems" else value for name, value in row.items()}
+        for row in rows
+    ]
+    output.result(rows if as_json else counted, as_json=as_json)
     for row in rows:
         for problem in row.get("problems", ()):
             output.warning(problem)
-    return EXIT_FAILED if any(row["status"] == FAILED for row in rows) else EXIT_OK
 
 
 def print_passed(*, entity: str | None, batch_size: int, dry_run: bool, as_json: bool) -> int:
@@ -101,19 +110,16 @@ def print_passed(*, entity: str | None, batch_size: int, dry_run: bool, as_json:
                 ids = read_ids(path) if path.exists() else ()
                 passed += [(row["entity"], key) for key in ids]
     for row in rows:
-        output.message(", ".join(f"{name}: {_worded(value)}" for name, value in row.items()))
+        said = {**row, "problems": len(row.get("problems", ()))}
+        output.message(", ".join(f"{name}: {output.worded(value)}" for name, value in said.items()))
+        for problem in row.get("problems", ()):
+            output.warning(problem)
     if as_json:
         output.result([{"entity": name, "id": key} for name, key in passed], as_json=True)
     else:
         for _, key in passed:
             click.echo(key)
     return EXIT_FAILED if any(row["status"] == FAILED for row in rows) else EXIT_OK
-
-
-def _worded(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {count}" for name, count in value.items()) or "none"
-    return str(value)
 
 
 @contextmanager
@@ -183,8 +189,6 @@ def _launch(
     batch_size: int,
     ids: Path | None,
 ) -> RunOutcome:
-    if not 1 <= batch_size <= LARGEST_BATCH:
-        raise UsageError(f"--batch-size is {batch_size}: choose 1 to {LARGEST_BATCH}")
     if job == "enrichment_pull_job":
         names = ["quarantine", *(entity.workspace for entity in entities)]
     else:
@@ -205,8 +209,13 @@ def _launch(
 
 
 def _said(step: str) -> str:
-    name = step.rpartition("__")[2]
+    name = _name(step)
     return _SAYS.get(name, name)
+
+
+def _name(step: str) -> str:
+    """The last part of the key of the asset that a step makes."""
+    return step.rpartition("__")[2]
 
 
 def _rows(
@@ -218,15 +227,14 @@ def _rows(
     """A row for each stage and entity that the run came to; one more for a failure."""
     rows = [
         _row(record, DONE)
-        for stage in stages
+        for stage in ("offer", *stages)
         for entity in entities
         if (record := find_stage(folder, outcome.run_id, stage, entity.name))
     ]
     if not outcome.success:
-        reached = len({row["stage"] for row in rows})
         rows.append(
             {
-                "stage": stages[min(reached, len(stages) - 1)],
+                "stage": _STAGES.get(_name(outcome.failed_step or ""), stages[0]),
                 "entity": entities[0].name if len(entities) == 1 else "both",
                 "status": FAILED,
                 "message": outcome.error,
@@ -266,7 +274,7 @@ def _dry(
     lock.acquire("a dry run", settings.toml.locks.wait_seconds)
     try:
         rows: list[Row] = []
-        for stage in stages:
+        for stage in _with_offer(settings, stages):
             for entity in entities:
                 report = _stage(run, stage, entity, ids, on_passed)
                 rows.append(_row(stage_record(run.run_id, stage, entity.name, report), WOULD))
@@ -276,6 +284,12 @@ def _dry(
         lock.release()
 
 
+def _with_offer(settings: Settings, stages: Sequence[str]) -> list[str]:
+    """The stages with the one that a pull begins with where settings say so."""
+    offers = "pull" in stages and settings.toml.enrichment.offer_quarantine
+    return ["offer", *stages] if offers else list(stages)
+
+
 def _stage(
     run: EnrichmentRun,
     stage: str,
@@ -283,10 +297,12 @@ def _stage(
     ids: Path | None,
     on_passed: Callable[[str, str], None],
 ) -> Any:
+    if stage == "offer":
+        return run.offer_quarantine(entity)
     if stage == "pull":
         return run.pull(entity)
     if stage == "push":
         return run.push(entity)
     if stage == "revalidate":
         return run.revalidate(entity, lambda key: on_passed(entity.name, key))
-    return run.promote(entity, None if ids is None else read_ids(ids))
+    return run.promote(entity, None if ids is None else ids_of(entity, ids))

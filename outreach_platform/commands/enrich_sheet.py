@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from outreach_platform.commands import output
-from outreach_platform.commands.enrich import DONE, FAILED, WOULD
+from outreach_platform.commands.enrich import DONE, FAILED, WOULD, show
 from outreach_platform.commands.launch import ready_instance, run_job
 from outreach_platform.enrichment.entities import ENTITIES, entity_named
 from outreach_platform.enrichment.jobs import BOTH
@@ -75,7 +75,7 @@ def undo_run(run_id: str, *, batch_size: int, dry_run: bool, as_json: bool) -> i
         ]
     else:
         rows = _launched_undo(settings, run_id, batch_size)
-    output.result(rows, as_json=as_json)
+    show(rows, as_json=as_json)
     failed = any(row["status"] == FAILED or row.get("problems") for row in rows)
     return EXIT_FAILED if failed else EXIT_OK
 
@@ -128,10 +128,12 @@ def _launched_import(
 
 
 def _launched_undo(settings: Settings, run_id: str, batch_size: int) -> list[dict]:
-    databases = NeonDatabase(), WorkspaceDatabase()
-    for each in databases:
-        each.url(settings)
-    config = {"undone_run": run_id, "batch_size": batch_size}
+    run = _run(settings, "undo", dry_run=True)
+    try:
+        chosen = run.promoted_in(run_id)  # an id that is none is said before a run starts
+    finally:
+        run.close()
+    config = {"undone_run": chosen, "batch_size": batch_size}
     with ready_instance(settings.data_dir) as instance, output.progress("enrichment: undoing"):
         outcome = run_job(
             instance, "enrichment_undo_job", config={"ops": {"undo_promotions": {"config": config}}}

@@ -34,11 +34,13 @@ class RunOutcome:
         run_id: the Dagster run.
         success: whether all steps and blocking checks passed.
         error: the first failure in one sentence, None on success.
+        failed_step: the step that failed first; None on success, and where none had begun.
     """
 
     run_id: str
     success: bool
     error: str | None
+    failed_step: str | None = None
 
 
 @contextmanager
@@ -110,7 +112,10 @@ def run_job(
     if came.is_set():
         interrupted()
         raise KeyboardInterrupt
-    return RunOutcome(run_id, result.success, None if result.success else _first_error(result))
+    if result.success:
+        return RunOutcome(run_id, success=True, error=None)
+    failed = (event.step_key for event in result.all_events if event.is_step_failure)
+    return RunOutcome(run_id, False, _first_error(result), next(failed, None))
 
 
 def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:

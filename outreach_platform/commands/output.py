@@ -67,7 +67,7 @@ def _table(rows: Sequence[Row]) -> Table:
         wraps = name in ("message", "problems")
         table.add_column(name.replace("_", " "), justify=justify, no_wrap=not wraps)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()), style=_style(row))
+        table.add_row(*(worded(value) for value in row.values()), style=_style(row))
     return table
 
 
@@ -77,7 +77,7 @@ def _listing(row: Row) -> Table:
     table.add_column(overflow="fold")
     for name, value in row.items():
         style = _style(row) if name == "status" else None
-        table.add_row(name.replace("_", " "), Text(_cell(value), style=style or ""))
+        table.add_row(name.replace("_", " "), Text(worded(value), style=style or ""))
     return table
 
 
@@ -85,13 +85,16 @@ def _style(row: Row) -> str | None:
     return _STYLES.get(str(row.get("status")))
 
 
-def _cell(value: Any) -> str:
+def worded(value: Any) -> str:
+    """A value as a table shows it."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items())
     if isinstance(value, list):
         return "; ".join(str(part) for part in value)
     return str(value)

@@ -25,8 +25,7 @@ from outreach_platform.enrichment.resources import (
     PullConfig,
     StageConfig,
 )
-from outreach_platform.enrichment.run import EnrichmentRun, read_ids
-from outreach_platform.enrichment.webhook import Event, notify
+from outreach_platform.enrichment.run import EnrichmentRun, ids_of
 from outreach_platform.operations.failures import failing_clearly
 
 GROUP = checks.GROUP
@@ -74,14 +73,16 @@ SOURCES = [_invalid(entity) for entity in ENTITIES]
     )
 )
 def quarantine(
-    context: dg.AssetExecutionContext, config: PullConfig, enrichment: EnrichmentRuns
+    context: dg.AssetExecutionContext, config: StageConfig, enrichment: EnrichmentRuns
 ) -> dg.MaterializeResult:
     """Offer what the snapshots rejected."""
     with failing_clearly():
         run = enrichment.start(context, config.batch_size)
         if not run.settings.toml.enrichment.offer_quarantine:
             return dg.MaterializeResult(metadata={"offered": 0, "offer_quarantine": False})
-        records = [_keep(run, "offer", entity, run.offer_quarantine(entity)) for entity in ENTITIES]
+        records = [
+            _keep(run, "offer", entity, run.offer_quarantine(entity)) for entity in config.chosen
+        ]
     return dg.MaterializeResult(
         metadata={**assets_metadata.stages(records), "offer_quarantine": True}
     )
@@ -95,7 +96,8 @@ def _workspace_table(entity: Entity) -> dg.AssetsDefinition:
             entity.workspace,
             f"The workspace's {entity.workspace}: what people complete. Rows in progress or "
             "complete are never overwritten.",
-            [key(entity.invalid)],
+            # Runs do not make the invalid table: it alone would not let the pull wait.
+            [key(entity.invalid), key("quarantine")],
         ),
         check_specs=checks.workspace_specs(asset_key),
     )
@@ -106,12 +108,12 @@ def _workspace_table(entity: Entity) -> dg.AssetsDefinition:
         with failing_clearly():
             run = enrichment.start(context, config.batch_size)
             record = _keep(run, "pull", entity, run.pull(entity))
+            enrichment.tell("enrichment_pulled", [record])
             found = run.reconcile(entity)
             funnels = run.record_funnel()
         _observe(context, run, funnels)
         for problem in record.problems:
             context.log.warning(problem)
-        _tell(context, run, "enrichment_pulled", [record])
         here = next(each for each in funnels.funnels if each.entity == entity.name)
         yield from checks.workspace_results(asset_key, record, found, here.undefined)
         yield dg.MaterializeResult(
@@ -147,8 +149,7 @@ def pushed_to_neon(
         lost = [run.lost_edits(entity) for entity in config.chosen]
     for problem in (problem for record in records for problem in record.problems):
         context.log.warning(problem)
-    together = sum(count for count, _ in lost), tuple(name for _, few in lost for name in few)
-    yield from checks.push_results(records, together)
+    yield from checks.push_results(records, _together(lost))
     yield dg.MaterializeResult(
         asset_key=key("pushed_to_neon"), metadata=assets_metadata.stages(records)
     )
@@ -174,8 +175,9 @@ def revalidation(
             with run.passed_ids(entity) as write:
                 report = run.revalidate(entity, write)
             records.append(_keep(run, "revalidate", entity, report))
+        unjudged = [run.unjudged(entity) for entity in config.chosen]
         run.record_funnel()
-    yield from checks.revalidation_results(records)
+    yield from checks.revalidation_results(_together(unjudged))
     yield dg.MaterializeResult(
         asset_key=key("revalidation"), metadata=assets_metadata.stages(records)
     )
@@ -199,8 +201,9 @@ def promotions(
         chosen = None if config.ids_file is None else Path(config.ids_file)
         records = []
         for entity in config.chosen:
-            ids = None if chosen is None else read_ids(chosen)
+            ids = None if chosen is None else ids_of(entity, chosen)
             records.append(_keep(run, "promote", entity, run.promote(entity, ids)))
+            enrichment.tell("enrichment_promoted", records)
         doubled = [run.doubled(entity) for entity in config.chosen]
         funnels = run.record_funnel()
     judged = {
@@ -209,9 +212,7 @@ def promotions(
         if (found := find_stage(run.folder, run.run_id, "revalidate", entity.name))
     }
     _observe(context, run, funnels)
-    _tell(context, run, "enrichment_promoted", records)
-    together = sum(count for count, _ in doubled), tuple(n for _, few in doubled for n in few)
-    yield from checks.promotion_results(records, {} if chosen else judged, together)
+    yield from checks.promotion_results(records, {} if chosen else judged, _together(doubled))
     yield dg.MaterializeResult(
         asset_key=key("promotions"),
         metadata={**assets_metadata.stages(records), **assets_metadata.funnel(funnels)},
@@ -224,6 +225,11 @@ def _keep(run: EnrichmentRun, stage: str, entity: Entity, report: Any) -> StageR
     return record
 
 
+def _together(found: list[checks.Few]) -> checks.Few:
+    """What was found of each entity as one."""
+    return sum(count for count, _ in found), tuple(name for _, few in found for name in few)
+
+
 def _observe(context: dg.AssetExecutionContext, run: EnrichmentRun, funnels: FunnelRecord) -> None:
     """Note in the UI how the invalid tables stand."""
     for entity, funnel in zip(ENTITIES, funnels.funnels, strict=True):
@@ -233,19 +239,3 @@ def _observe(context: dg.AssetExecutionContext, run: EnrichmentRun, funnels: Fun
                 asset_key=key(entity.invalid), metadata=assets_metadata.observed(funnel, table)
             )
         )
-
-
-def _tell(
-    context: dg.AssetExecutionContext,
-    run: EnrichmentRun,
-    event: Event,
-    records: list[StageRecord],
-) -> None:
-    """Tell the webhook what moved; one that is down never fails a run."""
-    facts = {
-        f"{record.entity}_{name}": count
-        for record in records
-        for name, count in record.counts.items()
-    }
-    if warning := notify(run.settings.n8n_webhook, event, facts, run.run_id):
-        context.log.warning(warning)

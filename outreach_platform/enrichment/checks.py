@@ -50,7 +50,7 @@ REVALIDATION_CHECKS = [
     _spec(
         "every_row_judged",
         REVALIDATION,
-        "Passed and failed records are as many as were judged.",
+        "Every completed record has a verdict in Neon.",
         blocking=True,
     )
 ]
@@ -102,17 +102,9 @@ def push_results(records: Sequence[StageRecord], lost: Few) -> Iterator[dg.Asset
     )
 
 
-def revalidation_results(records: Sequence[StageRecord]) -> Iterator[dg.AssetCheckResult]:
+def revalidation_results(unjudged: Few) -> Iterator[dg.AssetCheckResult]:
     """One result for each of `REVALIDATION_CHECKS`."""
-    judged = sum(record.counts["judged"] for record in records)
-    told = sum(record.counts["passed"] + record.counts["failed"] for record in records)
-    yield dg.AssetCheckResult(
-        asset_key=REVALIDATION,
-        check_name="every_row_judged",
-        passed=judged == told,
-        description=f"{told} of {judged} judged records have a verdict",
-        metadata={"judged": judged},
-    )
+    yield _result(REVALIDATION, "every_row_judged", unjudged, of="complete and without a verdict")
 
 
 def promotion_results(
@@ -134,7 +126,8 @@ def promotion_results(
             lost.append(f"{record.entity}: {counts['taken']} taken, {ended} promoted or held")
         before = judged.get(record.entity)
         # Somebody's edit in between takes a record out of the run: it comes with the next one.
-        if before is not None and before.counts["passed"] > ended + counts["edited"]:
+        came = ended + counts["edited"] + counts["not_passed"]
+        if before is not None and before.counts["passed"] > came:
             lost.append(
                 f"{record.entity}: {before.counts['passed']} passed, {ended} came to an end"
             )

@@ -220,6 +220,23 @@ def doubled(neon: Session, places: Places, *, schema: str) -> tuple[int, tuple[s
     return len(found), tuple(found[:_SHOWN])
 
 
+def unjudged(neon: Session, places: Places) -> tuple[int, tuple[str, ...]]:
+    """Completed records without a verdict: a revalidation leaves none."""
+
+    def read(cursor: Cursor) -> tuple[int, list[str]]:
+        key = f"t.{quote_identifier(places.entity.key)}"
+        cursor.execute(
+            f"SELECT {key}, count(*) OVER () FROM {places.invalid} t "
+            f"WHERE t.enrichment_status = 'complete' AND t.passed_hash IS NULL "
+            f"ORDER BY t.id LIMIT {_SHOWN}"
+        )
+        rows = cursor.fetchall()
+        return rows[0][1] if rows else 0, [name for name, _ in rows]
+
+    count, first = neon.run(read)
+    return count, tuple(first)
+
+
 def lost_edits(neon: Session, workspace: Session, places: Places) -> tuple[int, tuple[str, ...]]:
     """Completed rows that are marked as pushed and whose content Neon does not have."""
     lost = _Few()

@@ -1,10 +1,14 @@
 """The resource of the enrichment wing, a run with its lock, and what a run can be told."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from outreach_platform.enrichment.entities import ENTITIES, Entity, entity_named
+from outreach_platform.enrichment.records import StageRecord
 from outreach_platform.enrichment.run import BATCH_SIZE, EnrichmentRun
+from outreach_platform.enrichment.webhook import Event, notify
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.locks import NamedLock
 from outreach_platform.foundation.postgres.url import DatabaseUrl
@@ -16,7 +20,10 @@ LARGEST_BATCH = 10_000
 
 
 class EnrichmentRuns(dg.ConfigurableResource):
-    """Hands each step its `EnrichmentRun`, and holds the wing's lock until the run ends."""
+    """Hands each step its `EnrichmentRun`, and holds the wing's lock until the run ends.
+
+    The webhook is told then, once for companies and people together.
+    """
 
     platform: dg.ResourceDependency[PlatformSettings]
     neon: dg.ResourceDependency[NeonDatabase]
@@ -24,6 +31,7 @@ class EnrichmentRuns(dg.ConfigurableResource):
 
     _lock: NamedLock | None = PrivateAttr(default=None)
     _run: EnrichmentRun | None = PrivateAttr(default=None)
+    _news: dict[Event, dict[str, int]] = PrivateAttr(default_factory=dict)
 
     def start(
         self,
@@ -60,17 +68,31 @@ class EnrichmentRuns(dg.ConfigurableResource):
         workspace = self.workspace_database.url(settings)
         return settings, self.neon.url(settings), workspace
 
+    def tell(self, event: Event, records: Sequence[StageRecord]) -> None:
+        """Have the webhook told at the end of the run."""
+        news = self._news.setdefault(event, {})
+        for record in records:
+            news |= {f"{record.entity}_{name}": n for name, n in record.counts.items()}
+
     def _close(self) -> None:
         if self._run is not None:
             self._run.close()
             self._run = None
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Close connections and let the lock go at the end of the run."""
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close connections, let the lock go, tell the webhook."""
+        run, news, self._news = self._run, self._news, {}
         self._close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+        if run is None:
+            return
+        for event, facts in news.items():
+            # One that is down never fails a run.
+            warning = notify(run.settings.n8n_webhook, event, facts, run.run_id)
+            if warning and context.log is not None:
+                context.log.warning(warning)
 
 
 class PullConfig(dg.Config):

@@ -4,6 +4,7 @@ Every stage finds what it needs in the two databases, so each can be run again, 
 on another day, after any crash.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from outreach_platform.enrichment.tables import Places, places_of, prepare_works
 from outreach_platform.enrichment.tables_neon import prepare_neon
 from outreach_platform.enrichment.undo import UndoReport, find_run, undo
 from outreach_platform.foundation import audit
+from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.lake import write_record
 from outreach_platform.foundation.locks import NamedLock
 from outreach_platform.foundation.postgres.session import Session
@@ -163,9 +165,8 @@ class EnrichmentRun:
         Raises:
             UsageError: no run, or several, promoted something under that id.
         """
-        self.places(COMPANY)
+        chosen = self.promoted_in(undone_run)
         self.neon.run(lambda cursor: audit.ensure_table(cursor.connection))
-        chosen = find_run(self.neon, self.schema, undone_run)
         reports: dict[str, UndoReport] = {}
         for entity in reversed(ENTITIES):  # people before the companies they need
             self.settle(entity)
@@ -181,6 +182,15 @@ class EnrichmentRun:
                 self.pull(entity)
         return reports
 
+    def promoted_in(self, run_id: str) -> str:
+        """The whole id of a run that promoted something.
+
+        Raises:
+            UsageError: no run, or several, promoted something under that id.
+        """
+        self.places(COMPANY)
+        return find_run(self.neon, self.schema, run_id)
+
     def funnel(self, entity: Entity) -> funnels.Funnel:
         """Count an entity's records by stage."""
         return funnels.funnel(self.neon, self.workspace, self.places(entity), schema=self.schema)
@@ -192,6 +202,10 @@ class EnrichmentRun:
     def lost_edits(self, entity: Entity) -> tuple[int, tuple[str, ...]]:
         """Pushed rows whose content Neon does not have: how many, and the first ones."""
         return funnels.lost_edits(self.neon, self.workspace, self.places(entity))
+
+    def unjudged(self, entity: Entity) -> tuple[int, tuple[str, ...]]:
+        """Completed records without a verdict: how many, and the first ones."""
+        return funnels.unjudged(self.neon, self.places(entity))
 
     def doubled(self, entity: Entity) -> tuple[int, tuple[str, ...]]:
         """Promoted records that are still invalid: how many, and the first ones."""
@@ -231,8 +245,25 @@ def _write_line(file, text: str) -> None:
 
 
 def read_ids(path: Path) -> Iterator[str]:
-    """The ids of a file, one a line; blank lines do not count."""
-    with path.open(encoding="utf-8-sig") as file:
-        for line in file:
-            if text := line.strip():
-                yield text
+    """The ids of a file, one a line; blank lines do not count.
+
+    Raises:
+        UsageError: the file cannot be read, or is no UTF-8 text.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for line in file:
+                if text := line.strip():
+                    yield text
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise UsageError(f"the ids in {path} cannot be read: {reason}") from None
+
+
+def ids_of(entity: Entity, path: Path) -> Iterator[str]:
+    """The ids of a file without those that name another kind of record.
+
+    An id of no known form stays for every kind: none will have passed under it.
+    """
+    others = [re.compile(other.key_pattern) for other in ENTITIES if other is not entity]
+    return (key for key in read_ids(path) if not any(other.match(key) for other in others))

@@ -144,7 +144,7 @@ def enrichment_config(
     ops: dict[str, Any] = {}
     for name in assets:
         config: dict[str, Any] = {"batch_size": batch_size}
-        if name in ("pushed_to_neon", "revalidation", "promotions"):
+        if not name.endswith("_needs_enrichment"):
             config["entities"] = list(entities)
         if name == "promotions" and ids_file is not None:
             config["ids_file"] = ids_file
