@@ -22,12 +22,13 @@ from outreach_platform.enrichment.rows import (
     changed_since_push,
     content_sql,
     read_invalid,
+    version_sql,
     workspace_batches,
 )
 from outreach_platform.enrichment.settle import note_problems, promotions
 from outreach_platform.enrichment.tables import Places, syncing
 from outreach_platform.foundation.postgres.session import Session, apply_rows
-from outreach_platform.foundation.postgres.shape import clock, naive_utc, recordset, types_of
+from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
@@ -250,7 +251,7 @@ class _Pusher:
             f"pushed_to_neon_at = greatest({clock(shape, 'pushed_to_neon_at')}, t.updated_at) "
             f"FROM {recordset(types)} "
             f"WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
-            f"AND {naive_utc(shape, 'updated_at', 't')} = v.version "
+            f"AND {version_sql(places)} = v.version "
             f"AND {content_sql(places.columns)} = v.read_content AND {STILL_COMPLETE} "
             f"RETURNING t.{quote_identifier(key)}",
             [json.dumps(rows)],

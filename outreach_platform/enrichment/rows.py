@@ -114,7 +114,7 @@ def read_workspace(
         f"{_values_sql(places.columns)} AS content, t.pulled_content AS base, "
         "t.enrichment_status AS status, t.enrichment_notes AS notes, t.enriched_by, "
         f"{naive_utc(shape, 'enriched_at', 't')} AS enriched_at, "
-        f"{naive_utc(shape, 'updated_at', 't')} AS version, t.neon_id, "
+        f"{version_sql(places)} AS version, t.neon_id, "
         f"t.last_sync_hash AS synced_as, {naive_utc(shape, 'pushed_to_neon_at', 't')} AS pushed_at,"
         f" {naive_utc(shape, 'promoted_at', 't')} AS promoted_at "
         f"FROM {places.workspace} t WHERE {where} {lock}",
@@ -137,6 +137,15 @@ def content_sql(columns: Sequence[str], table: str = "t") -> str:
     """The data columns as one JSON object of texts."""
     pairs = ", ".join(f"{quote_text(c)}, {table}.{quote_identifier(c)}::text" for c in columns)
     return f"jsonb_build_object({pairs})"
+
+
+def version_sql(places: Places) -> str:
+    """The time that names a row's version: it moves with every edit of an enricher's.
+
+    Rows of other hands may have none; the first edit gives them one.
+    """
+    updated = naive_utc(places.workspace_shape, "updated_at", "t")
+    return f"coalesce({updated}, timestamp '1970-01-01')"
 
 
 def changed_since_push(places: Places) -> str:

@@ -19,6 +19,7 @@ from outreach_platform.enrichment.rows import (
     InvalidRow,
     content_sql,
     read_invalid,
+    version_sql,
 )
 from outreach_platform.enrichment.tables import HISTORY, Places, qualified, syncing
 from outreach_platform.foundation.postgres.session import Session
@@ -102,7 +103,7 @@ def _completed(workspace: Session, places: Places) -> Iterator[list[Completed]]:
     shape = places.workspace_shape
     statement = (
         f"SELECT t.id, t.{quote_identifier(places.entity.key)}, "
-        f"{naive_utc(shape, 'updated_at', 't')}, {naive_utc(shape, 'pushed_to_neon_at', 't')} "
+        f"{version_sql(places)}, {naive_utc(shape, 'pushed_to_neon_at', 't')} "
         f"FROM {places.workspace} t WHERE {COMPLETE} AND t.id > %s ORDER BY t.id LIMIT %s"
     )
 
@@ -248,10 +249,10 @@ def _untouched(places: Places) -> str:
 
     The content is compared as well: somebody may have dropped the trigger that moves the version.
     """
-    version = naive_utc(places.workspace_shape, "updated_at", "t")
     content = content_sql(places.columns)
     return (
-        f"{version} = v.version AND (t.pushed_to_neon_at IS NULL OR t.pulled_content = {content})"
+        f"{version_sql(places)} = v.version "
+        f"AND (t.pushed_to_neon_at IS NULL OR t.pulled_content = {content})"
     )
 
 
@@ -276,7 +277,7 @@ def note_problems(
             f"UPDATE {places.workspace} t SET sync_problem = v.said "
             f"FROM {recordset({'key': 'text', 'version': 'timestamp', 'said': 'text'})} "
             f"WHERE t.{key} = v.key "
-            f"AND {naive_utc(places.workspace_shape, 'updated_at', 't')} = v.version",
+            f"AND {version_sql(places)} = v.version",
             [json.dumps(rows)],
         )
 

@@ -55,7 +55,7 @@ def waiting_batch(url: DatabaseUrl) -> Batch | None:
 
 def _sql(entity: Entity) -> str:
     """Count the rows, and add up a hash of each with its version as the seed."""
-    version = "(extract(epoch FROM t.updated_at) * 1000000)::bigint"
+    version = "coalesce((extract(epoch FROM t.updated_at) * 1000000)::bigint, 0)"
     return (
         f"SELECT count(*), sum(hashtextextended(t.{quote_identifier(entity.key)}, {version})) "
         f"FROM {qualified(WORKSPACE_SCHEMA, entity.workspace)} t "

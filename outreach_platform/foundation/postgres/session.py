@@ -1,5 +1,6 @@
 """One transaction after the other on one database: retried when lost, rolled back in a dry run."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,9 @@ _LOCK_TIMEOUT = "30s"
 _COLLIDED = (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure)
 # What one row can be guilty of; anything else is the statement's, the server's or ours.
 _ROW_FAULTS = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.RaiseException)
+
+# To the last mark: a value may hold some itself.
+_QUOTED = re.compile(r'".*"', re.DOTALL)
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -161,8 +165,8 @@ def apply_rows(
 
 
 def _reason(error: psycopg2.Error) -> str:
-    """The server's sentence without the value that it quotes."""
+    """The server's sentence without the values that it quotes."""
     said = (error.diag.message_primary or type(error).__name__).strip()
-    if isinstance(error, psycopg2.DataError):
-        said = said.partition(': "')[0]
+    if not isinstance(error, psycopg2.IntegrityError):  # which quotes names alone
+        said = _QUOTED.sub("…", said)
     return f"the database refused it: {said}"
