@@ -19,6 +19,7 @@ from outreach_platform.enrichment.rows import (
     read_invalid,
     read_workspace,
 )
+from outreach_platform.enrichment.settle import WITHOUT_SOURCE
 from outreach_platform.enrichment.tables import Places, syncing
 from outreach_platform.foundation.postgres.session import Session, apply_rows
 from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
@@ -98,7 +99,7 @@ class _Puller:
         report = PullReport(read=len(rows))
         conflicts: list[tuple[WorkspaceRow, InvalidRow, Conflict]] = []
         plans: dict[str, list[dict]] = {"insert": [], "refresh": [], "reopen": []}
-        self.unpromote(cursor, rows, present)
+        self.welcome_back(cursor, rows, present)
         for row in rows:
             plan = _plan(row, present.get(row.key), self.places.columns)
             if plan in ("unchanged", "protected"):
@@ -122,20 +123,27 @@ class _Puller:
             report.problems += [f"{values[key_name]}: {reason}" for values, reason in refused]
         return report, conflicts
 
-    def unpromote(
+    def welcome_back(
         self, cursor: Cursor, rows: list[InvalidRow], present: dict[str, WorkspaceRow]
     ) -> None:
-        """Records that came back while an enricher works on them are no longer promoted."""
-        keys = [
-            row.key
-            for row in rows
-            if (found := present.get(row.key)) and found.promoted_at and not _can_reopen(found)
+        """Take back what was noted of records while they were not invalid.
+
+        One that an enricher works on is no longer promoted; one that had no source has one.
+        """
+        key = quote_identifier(self.places.entity.key)
+        here = [row.key for row in rows if row.key in present]
+        cursor.execute(
+            f"UPDATE {self.places.workspace} SET sync_problem = NULL "
+            f"WHERE {key} = ANY(%s) AND sync_problem = ANY(%s)",
+            [here, list(WITHOUT_SOURCE)],
+        )
+        promoted = [
+            name for name in here if present[name].promoted_at and not _can_reopen(present[name])
         ]
-        if keys:
-            key = quote_identifier(self.places.entity.key)
+        if promoted:
             cursor.execute(
                 f"UPDATE {self.places.workspace} SET promoted_at = NULL WHERE {key} = ANY(%s)",
-                [keys],
+                [promoted],
             )
 
     def values(

@@ -25,14 +25,13 @@ from outreach_platform.enrichment.rows import (
     version_sql,
     workspace_batches,
 )
-from outreach_platform.enrichment.settle import note_problems, promotions
+from outreach_platform.enrichment.settle import NO_SOURCE, note_problems, promotions
 from outreach_platform.enrichment.tables import Places, syncing
 from outreach_platform.foundation.postgres.session import Session, apply_rows
 from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
-_NO_SOURCE = "Neon has no invalid row of this id any more, so that nothing was pushed"
 _PROMOTED = "the record was promoted before this edit, which is kept here: correct the master"
 
 
@@ -153,7 +152,7 @@ class _Pusher:
             return []
         promoted = promotions(cursor, self.places, self.schema, [row.key for row in rows])
         return [
-            (row, _PROMOTED if row.key in promoted else _NO_SOURCE)
+            (row, _PROMOTED if row.key in promoted else NO_SOURCE)
             for row in rows
             # The very edit may be in the master already; settling stamps it.
             if row.key not in promoted or promoted[row.key].version != row.version

@@ -12,10 +12,10 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.content import Content, content_hash, source_hash
-from outreach_platform.enrichment.tables import Places, rows_as_dicts
+from outreach_platform.enrichment.tables import Places, content_sql, rows_as_dicts
 from outreach_platform.foundation.postgres.session import Session
 from outreach_platform.foundation.postgres.shape import Shape, naive_utc
-from outreach_platform.foundation.warehouse import quote_identifier, quote_text
+from outreach_platform.foundation.warehouse import quote_identifier
 
 # Rows that an enricher completed and that were not promoted yet.
 COMPLETE = "t.enrichment_status = 'complete' AND t.promoted_at IS NULL"
@@ -131,12 +131,6 @@ def _values_sql(columns: Sequence[str]) -> str:
 def _with_content(cursor: Cursor, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     for row in rows_as_dicts(cursor):
         yield {**row, "content": dict(zip(columns, row["content"], strict=True))}
-
-
-def content_sql(columns: Sequence[str], table: str = "t") -> str:
-    """The data columns as one JSON object of texts."""
-    pairs = ", ".join(f"{quote_text(c)}, {table}.{quote_identifier(c)}::text" for c in columns)
-    return f"jsonb_build_object({pairs})"
 
 
 def version_sql(places: Places) -> str:

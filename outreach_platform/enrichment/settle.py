@@ -28,6 +28,9 @@ from outreach_platform.foundation.warehouse import quote_identifier
 
 _SIZE = 500
 _DELETED = "its invalid row was deleted in Neon after the push"
+NO_SOURCE = "Neon has no invalid row of this id any more, so that nothing was pushed"
+# What is over when the record fails validation again.
+WITHOUT_SOURCE = (_DELETED, NO_SOURCE)
 _STRANGE = "somebody gave its row in Neon another enrichment_status: set it to complete again"
 
 

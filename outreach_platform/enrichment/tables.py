@@ -5,7 +5,7 @@ only where something is missing, under a transaction-scoped lock, so that a user
 to alter tables can work with tables that are complete.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -209,13 +209,22 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
     """A trigger that moves updated_at on every change but our own, which say so.
 
     It never sets a time that is not after the row's last change and last push, however the clock
-    runs, and takes back what we noted as a problem of the row's former content.
+    runs, and takes back what we noted as a problem of the row's former content. An edit that is
+    overwritten by another, two people at one row for example, goes to edit_history.
     """
     name = f"{entity.workspace}_touch"
     moment = clock(shape, "updated_at")
+    columns = [column for column in entity.columns if column in shape]
+    before, after = content_sql(columns, "OLD"), content_sql(columns, "NEW")
     body = f"""
     BEGIN
         IF current_setting('outreach.syncing', true) = 'on' THEN RETURN NEW; END IF;
+        IF {before} <> {after}
+            AND coalesce(NOT OLD.pulled_content @> {before}, true) THEN
+            NEW.edit_history := coalesce(OLD.edit_history, '[]') || jsonb_build_object(
+                'content', {before}, 'status', OLD.enrichment_status,
+                'enriched_by', OLD.enriched_by, 'updated_at', OLD.updated_at);
+        END IF;
         NEW.updated_at := greatest(
             {moment},
             OLD.updated_at + interval '1 microsecond',
@@ -243,6 +252,12 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
             f"CREATE TRIGGER {quote_identifier(name)} BEFORE UPDATE ON {table} "
             f"FOR EACH ROW EXECUTE FUNCTION {function}()"
         )
+
+
+def content_sql(columns: Sequence[str], table: str = "t") -> str:
+    """The data columns of a row as one JSON object of texts."""
+    pairs = ", ".join(f"{quote_text(c)}, {table}.{quote_identifier(c)}::text" for c in columns)
+    return f"jsonb_build_object({pairs})"
 
 
 def syncing(cursor: Cursor) -> None:
