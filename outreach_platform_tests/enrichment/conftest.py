@@ -10,7 +10,13 @@ import pytest
 from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.enrichment.run import EnrichmentRun
 from outreach_platform.settings import load_settings
-from outreach_platform_tests.support.enrichment import Databases, copied, make_templates, prepare
+from outreach_platform_tests.support.enrichment import (
+    Databases,
+    Pool,
+    copied,
+    make_templates,
+    prepare,
+)
 
 NewRun = Callable[..., EnrichmentRun]
 
@@ -38,10 +44,18 @@ def bare_databases(
         yield databases
 
 
+@pytest.fixture(scope="session")
+def database_pool(pg_server: EmbeddedServer, templates: tuple[str, str]) -> Iterator[Pool]:
+    """The databases that the tests of one process use in turn."""
+    pool = Pool(pg_server, templates)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def databases(pg_server: EmbeddedServer, templates: tuple[str, str]) -> Iterator[Databases]:
-    """Two fresh databases that the wing has prepared; no rows."""
-    with copied(pg_server, templates) as databases:
+def databases(database_pool: Pool) -> Iterator[Databases]:
+    """Two databases that the wing has prepared; no rows. A test may alter them as it likes."""
+    with database_pool.lend() as databases:
         yield databases
 
 

@@ -17,6 +17,7 @@ from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.enrichment.entities import COMPANY, PEOPLE, Entity
 from outreach_platform.enrichment.tables import prepare_workspace
 from outreach_platform.enrichment.tables_neon import prepare_neon
+from outreach_platform.foundation import audit
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform_tests.support.postgres import drop_database, fresh_database
 
@@ -227,6 +228,7 @@ def prepare(databases: Databases) -> None:
     """Let the wing add its own tables and columns to both databases."""
     with _connected(databases.neon) as connection, connection.cursor() as cursor:
         prepare_neon(cursor, "marketing")
+        audit.ensure_table(connection)
     with _connected(databases.workspace) as connection, connection.cursor() as cursor:
         prepare_workspace(cursor)
 
