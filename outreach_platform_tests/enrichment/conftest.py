@@ -10,13 +10,8 @@ import pytest
 from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.enrichment.run import EnrichmentRun
 from outreach_platform.settings import load_settings
-from outreach_platform_tests.support.enrichment import (
-    Databases,
-    Pool,
-    copied,
-    make_templates,
-    prepare,
-)
+from outreach_platform_tests.support.enrichment import Databases, copied, make_templates, prepare
+from outreach_platform_tests.support.enrichment_pool import Pool
 
 NewRun = Callable[..., EnrichmentRun]
 
