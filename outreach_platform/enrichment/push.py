@@ -103,7 +103,8 @@ class _Pusher:
                 continue
             pushed.append(_Pushed(row, source, merged.content))
             conflicts += [(row, source, conflict) for conflict in merged.conflicts]
-        fresh = [each for each in pushed if each.source.pushed_version != each.row.version]
+        columns = self.places.columns
+        fresh = [each for each in pushed if not each.source.carries(each.row, columns)]
         taken, refused = self.update(cursor, fresh)
         lost = {each.row.key for each, _ in refused}
         log_conflicts(
@@ -128,7 +129,7 @@ class _Pusher:
     def merged(self, row: WorkspaceRow, source: InvalidRow):
         """The version that both sides shall have."""
         columns = self.places.columns
-        if source.pushed_version == row.version:
+        if source.carries(row, columns):
             # This very edit came through before; only the mark is missing. Neon has the word.
             return merge(
                 columns,
@@ -183,6 +184,7 @@ class _Pusher:
         about = {
             "pushed_hash": "text",
             "pushed_version": "timestamp",
+            "pushed_edit": "text",
             "edited_at": shape["updated_at"].type,
             "enriched_at": shape["enriched_at"].type,
             "enriched_by": "text",
@@ -194,7 +196,8 @@ class _Pusher:
             f"UPDATE {places.invalid} t SET {sets}, enrichment_status = 'complete', "
             "enriched_at = v.enriched_at, enriched_by = v.enriched_by, "
             "pushed_hash = v.pushed_hash, pushed_version = v.pushed_version, "
-            "cleared_columns = v.cleared_columns, still_invalid = false, passed_hash = NULL, "
+            "pushed_edit = v.pushed_edit, cleared_columns = v.cleared_columns, "
+            "still_invalid = false, passed_hash = NULL, "
             "updated_at = greatest(t.updated_at, v.edited_at) "
             f"FROM {source} WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)}"
         )
@@ -212,6 +215,7 @@ class _Pusher:
             self.places.entity.key: row.key,
             "pushed_hash": content_hash(self.places.columns, pushed.content),
             "pushed_version": str(row.version),
+            "pushed_edit": content_hash(self.places.columns, row.content),
             "edited_at": _written(row.version, shape["updated_at"].type),
             "enriched_at": _written(row.enriched_at or row.version, shape["enriched_at"].type),
             "enriched_by": row.enriched_by,

@@ -42,6 +42,7 @@ class InvalidRow:
     chronic: bool
     pushed_hash: str | None
     pushed_version: datetime | None
+    pushed_edit: str | None
     passed_hash: str | None
     passed_rules: str | None
     cleared: list[str]
@@ -49,6 +50,14 @@ class InvalidRow:
     def synced_as(self, columns: Sequence[str]) -> str:
         """The hash by which the workspace knows this version."""
         return source_hash(columns, self.content, self.reason_code, self.errors, self.warnings)
+
+    def carries(self, row: "WorkspaceRow", columns: Sequence[str]) -> bool:
+        """Whether our last push brought this very edit.
+
+        The version alone does not tell: an edit that goes past the trigger leaves it as it was.
+        """
+        edits = (self.pushed_edit, self.pushed_hash)
+        return self.pushed_version == row.version and content_hash(columns, row.content) in edits
 
     def is_as_pushed(self, columns: Sequence[str]) -> bool:
         """Whether nobody has changed it since our last push."""
@@ -96,8 +105,9 @@ def read_invalid(
         f"{_optional(shape, 'batch_id')} AS batch_id, "
         f"{naive_utc(shape, 'updated_at', 't')} AS updated_at, t.enrichment_status AS status, "
         "t.still_invalid, coalesce(t.revalidation_attempts, 0) AS attempts, "
-        "coalesce(t.chronic, false) AS chronic, t.pushed_hash, t.pushed_version, t.passed_hash, "
-        "t.passed_rules, coalesce(t.cleared_columns, '{}') AS cleared "
+        "coalesce(t.chronic, false) AS chronic, t.pushed_hash, t.pushed_version, "
+        "t.pushed_edit, t.passed_hash, t.passed_rules, "
+        "coalesce(t.cleared_columns, '{}') AS cleared "
         f"FROM {places.invalid} t WHERE {where} {lock}",
         list(parameters),
     )

@@ -29,6 +29,7 @@ _INVALID_COLUMNS = {
     "chronic": "boolean DEFAULT false",
     "pushed_hash": "text",
     "pushed_version": "timestamp",
+    "pushed_edit": "text",
     "passed_hash": "text",
     "passed_rules": "text",
     "cleared_columns": "text[]",
