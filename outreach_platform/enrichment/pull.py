@@ -128,7 +128,8 @@ class _Puller:
     ) -> None:
         """Take back what was noted of records while they were not invalid.
 
-        One that an enricher works on is no longer promoted; one that had no source has one.
+        One that an enricher works on is no longer promoted; one that had no source has one; an
+        edit that was pushed onto a row that is gone has to be pushed onto its successor.
         """
         key = quote_identifier(self.places.entity.key)
         here = [row.key for row in rows if row.key in present]
@@ -137,6 +138,18 @@ class _Puller:
             f"WHERE {key} = ANY(%s) AND sync_problem = ANY(%s)",
             [here, list(WITHOUT_SOURCE)],
         )
+        anew = [
+            {"key": row.key, "id": row.id}
+            for row in rows
+            if (known := present.get(row.key)) and known.neon_id != row.id
+        ]
+        if anew:
+            cursor.execute(
+                f"UPDATE {self.places.workspace} t SET neon_id = v.id, pushed_to_neon_at = NULL "
+                f"FROM {recordset({'key': 'text', 'id': 'bigint'})} WHERE t.{key} = v.key "
+                "AND t.enrichment_status <> ALL(%s)",
+                [json.dumps(anew), list(_REFRESHED)],
+            )
         promoted = [
             name for name in here if present[name].promoted_at and not _can_reopen(present[name])
         ]
@@ -172,6 +185,7 @@ class _Puller:
             "original_validation_warnings": errors_by_column(row.warnings),
             "last_sync_hash": row.synced_as(self.places.columns),
             "pulled_content": row.content,
+            "overruled": any(conflict.winner == "source" for _, _, conflict in found),
         }, found
 
     def statement(self, plan: str) -> str:
@@ -181,7 +195,8 @@ class _Puller:
         about = ("neon_id", "source_batch_id", "reason_code", "original_validation_errors")
         about += ("original_validation_warnings", "last_sync_hash", "pulled_content")
         written = [*(c for c in places.columns if c != places.entity.key), *about]
-        source = recordset(types_of(shape, [places.entity.key, *written]))
+        types = types_of(shape, [places.entity.key, *written])
+        source = recordset({**types, "overruled": "boolean"})
         names = [quote_identifier(name) for name in written]
         pulled = clock(shape, "pulled_from_neon_at")
         if plan == "insert":
@@ -193,23 +208,36 @@ class _Puller:
                 f"ON CONFLICT ({key}) DO NOTHING"
             )
         sets = ", ".join(f"{name} = v.{name}" for name in names)
-        anew = f", {_reopened(places)}" if plan == "reopen" else ""
+        anew = f", {_reopened(places)}" if plan == "reopen" else f", {_overruled(places)}"
         return (
             f"UPDATE {places.workspace} t SET {sets}, pulled_from_neon_at = {pulled}{anew} "
             f"FROM {source} WHERE t.{key} = v.{key}"
         )
 
 
-def _reopened(places: Places) -> str:
-    """SET items that begin a record's second round, its first one archived."""
-    archived = (
-        f"jsonb_build_object('content', {content_sql(places.columns)}, "
+def _archived(places: Places) -> str:
+    """The row's edits with one more: what an enricher has made of it so far."""
+    return (
+        "coalesce(t.edit_history, '[]') || jsonb_build_object("
+        f"'content', {content_sql(places.columns)}, "
         "'status', t.enrichment_status, 'notes', t.enrichment_notes, "
         "'enriched_by', t.enriched_by, 'enriched_at', t.enriched_at, 'neon_id', t.neon_id, "
         "'promoted_at', t.promoted_at)"
     )
+
+
+def _overruled(places: Places) -> str:
+    """SET item that keeps an edit which a newer source overrules.
+
+    The log of conflicts is in the other database, and this process may be killed in between.
+    """
+    return f"edit_history = CASE WHEN v.overruled THEN {_archived(places)} ELSE t.edit_history END"
+
+
+def _reopened(places: Places) -> str:
+    """SET items that begin a record's second round, its first one archived."""
     return (
-        f"edit_history = coalesce(t.edit_history, '[]') || {archived}, "
+        f"edit_history = {_archived(places)}, "
         "enrichment_status = 'pending', enrichment_notes = NULL, enriched_by = NULL, "
         "enriched_at = NULL, pushed_to_neon_at = NULL, promoted_at = NULL, sync_problem = NULL, "
         "revalidation_attempts = 0, chronic = false, "

@@ -193,7 +193,7 @@ def _write_back(cursor: Cursor, places: Places, sources: Sequence[InvalidRow]) -
     shape, key = places.workspace_shape, places.entity.key
     about = (
         *("original_validation_errors", "original_validation_warnings", "reason_code"),
-        *("last_sync_hash", "pulled_content", "revalidation_attempts", "chronic"),
+        *("revalidation_attempts", "chronic"),
     )
     rows = [
         {
@@ -202,17 +202,25 @@ def _write_back(cursor: Cursor, places: Places, sources: Sequence[InvalidRow]) -
             "original_validation_errors": errors_by_column(source.errors),
             "original_validation_warnings": errors_by_column(source.warnings),
             "reason_code": source.reason_code,
-            "last_sync_hash": source.synced_as(places.columns),
-            "pulled_content": source.content,
+            "synced_as": source.synced_as(places.columns),
+            "judged": source.content,
             "revalidation_attempts": source.attempts,
             "chronic": source.chronic,
         }
         for source in sources
     ]
+    types = {
+        **types_of(shape, [key, *about]),
+        "version": "timestamp",
+        "synced_as": "text",
+        "judged": "jsonb",
+    }
+    # What the source has changed since the push, the next pull merges.
     cursor.execute(
         f"UPDATE {places.workspace} t SET enrichment_status = 'failed', sync_problem = NULL, "
+        "last_sync_hash = CASE WHEN t.pulled_content = v.judged THEN v.synced_as END, "
         + ", ".join(f"{name} = v.{name}" for name in about)
-        + f" FROM {recordset({**types_of(shape, [key, *about]), 'version': 'timestamp'})} "
+        + f" FROM {recordset(types)} "
         f"WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
         f"AND {_untouched(places)} AND {STILL_COMPLETE}",
         [json.dumps(rows)],
