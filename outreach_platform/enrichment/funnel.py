@@ -7,11 +7,17 @@ from datetime import datetime
 from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.entities import STATUSES
-from outreach_platform.enrichment.rows import COMPLETE, read_invalid, workspace_batches
+from outreach_platform.enrichment.rows import (
+    COMPLETE,
+    InvalidRow,
+    WorkspaceRow,
+    read_invalid,
+    workspace_batches,
+)
 from outreach_platform.enrichment.tables import HISTORY, Places, one, qualified
 from outreach_platform.foundation.lake import Record
 from outreach_platform.foundation.postgres.session import Session
-from outreach_platform.foundation.warehouse import quote_identifier
+from outreach_platform.foundation.warehouse import quote_identifier, quote_text
 
 _SIZE = 1000
 _SHOWN = 20
@@ -130,22 +136,9 @@ class Reconciliation:
 
 def reconcile(neon: Session, workspace: Session, places: Places, *, schema: str) -> Reconciliation:
     """Compare the two databases key by key; memory does not grow with the tables."""
-    missing, strangers = _Few(), _Few()
-    invalid = _keys(neon, places.invalid, places.entity.key, "true")
-    known = _keys(workspace, places.workspace, places.entity.key, "true")
-    left, right = next(invalid, None), next(known, None)
-    while left is not None or right is not None:
-        if right is None or (left is not None and left < right):
-            missing.add(left or "")
-            left = next(invalid, None)
-        elif left is None or right < left:
-            strangers.add(right)
-            right = next(known, None)
-        else:
-            left, right = next(invalid, None), next(known, None)
-    orphans = _Few()
-    for key in _not_promoted(neon, places, schema, strangers.all):
-        orphans.add(key)
+    missing, orphans = neon.run(
+        lambda there: workspace.run(lambda here: _walk(there, here, places, schema))
+    )
     return Reconciliation(
         missing.found,
         orphans.found,
@@ -154,54 +147,59 @@ def reconcile(neon: Session, workspace: Session, places: Places, *, schema: str)
     )
 
 
+def _walk(there: Cursor, here: Cursor, places: Places, schema: str) -> tuple["_Few", "_Few"]:
+    """Go through the keys of both sides at once: what was not pulled, and what has no source."""
+    missing, orphans = _Few(), _Few()
+    key = f"t.{quote_identifier(places.entity.key)}::text"
+    sources = _in_order(
+        there,
+        f"SELECT k, bool_or(invalid) FROM (SELECT {key}, true FROM {places.invalid} t UNION ALL "
+        f"SELECT record_key, false FROM {qualified(schema, HISTORY)} "
+        f"WHERE entity = {quote_text(places.entity.name)} AND undone_at IS NULL) "
+        "AS known(k, invalid) GROUP BY k",
+    )
+    pulled = _in_order(here, f"SELECT {key} AS k, true FROM {places.workspace} t")
+    left, right = next(sources, None), next(pulled, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[0] < right[0]):
+            # What was promoted may be gone from the workspace; what is invalid may not.
+            if left is not None and left[1]:
+                missing.add(left[0])
+            left = next(sources, None)
+        elif left is None or right[0] < left[0]:
+            orphans.add(right[0])
+            right = next(pulled, None)
+        else:
+            left, right = next(sources, None), next(pulled, None)
+    return missing, orphans
+
+
 class _Few:
     """A count, and the first ones."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.all: list[str] = []
+        self.first: list[str] = []
 
     def add(self, key: str) -> None:
         self.count += 1
-        self.all.append(key)
+        if len(self.first) < _SHOWN:
+            self.first.append(key)
 
     @property
     def found(self) -> tuple[int, tuple[str, ...]]:
-        return self.count, tuple(self.all[:_SHOWN])
+        return self.count, tuple(self.first)
 
 
-def _keys(session: Session, table: str, key: str, where: str) -> Iterator[str]:
-    """The keys of a table in the order of their bytes, whatever the database's collation."""
-    name = f't.{quote_identifier(key)} COLLATE "C"'
-    after = ""
+def _in_order(cursor: Cursor, query: str) -> Iterator[tuple[str, bool]]:
+    """Rows of `k` and a flag in the order of the bytes of `k`, whatever the database's collation.
 
-    def read(cursor: Cursor, last: str) -> list[tuple[str]]:
-        cursor.execute(
-            f"SELECT t.{quote_identifier(key)} FROM {table} t WHERE {where} AND {name} > %s "
-            f"ORDER BY {name} LIMIT %s",
-            [last, _SIZE],
-        )
-        return cursor.fetchall()
-
-    while rows := session.run(lambda cursor, last=after: read(cursor, last)):
-        for (found,) in rows:
-            yield found
-        after = rows[-1][0]
-
-
-def _not_promoted(neon: Session, places: Places, schema: str, keys: list[str]) -> Iterator[str]:
-    def read(cursor: Cursor, part: list[str]) -> set[str]:
-        cursor.execute(
-            f"SELECT record_key FROM {qualified(schema, HISTORY)} "
-            "WHERE entity = %s AND undone_at IS NULL AND record_key = ANY(%s)",
-            [places.entity.name, part],
-        )
-        return {key for (key,) in cursor.fetchall()}
-
-    for start in range(0, len(keys), _SIZE):
-        part = keys[start : start + _SIZE]
-        promoted = neon.run(lambda cursor, part=part: read(cursor, part))
-        yield from (key for key in part if key not in promoted)
+    Sorted once and read through the server's cursor: pages of a sorted query would each sort anew.
+    """
+    with cursor.connection.cursor(name="keys_in_order") as reader:
+        reader.itersize = _SIZE
+        reader.execute(f'SELECT * FROM ({query}) AS q ORDER BY k COLLATE "C"')
+        yield from reader
 
 
 def doubled(neon: Session, places: Places, *, schema: str) -> tuple[int, tuple[str, ...]]:
@@ -237,8 +235,20 @@ def unjudged(neon: Session, places: Places) -> tuple[int, tuple[str, ...]]:
     return count, tuple(first)
 
 
+def _is_newer(source: InvalidRow, row: WorkspaceRow) -> bool:
+    """Whether Neon has the row's last push, and a later change on top."""
+    return (
+        source.pushed_version == row.version
+        and source.updated_at is not None
+        and source.updated_at > row.version
+    )
+
+
 def lost_edits(neon: Session, workspace: Session, places: Places) -> tuple[int, tuple[str, ...]]:
-    """Completed rows that are marked as pushed and whose content Neon does not have."""
+    """Completed rows that are marked as pushed and whose content Neon does not have.
+
+    Where somebody changed the row in Neon later, his is the newer version, and nothing is lost.
+    """
     lost = _Few()
     key = quote_identifier(places.entity.key)
     where = f"{COMPLETE} AND t.pushed_to_neon_at >= t.updated_at"
@@ -251,6 +261,6 @@ def lost_edits(neon: Session, workspace: Session, places: Places) -> tuple[int, 
         sources = {row.key: row for row in found}
         for row in rows:
             source = sources.get(row.key)
-            if source is not None and source.content != row.content:
+            if source is not None and source.content != row.content and not _is_newer(source, row):
                 lost.add(row.key)
     return lost.found

@@ -7,7 +7,7 @@ enricher has not changed it since.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -32,6 +32,7 @@ from outreach_platform.foundation.postgres.shape import clock, recordset, types_
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
+_SWALLOWED = "Neon's table did not take the change: look for rules or triggers on it"
 _PROMOTED = "the record was promoted before this edit, which is kept here: correct the master"
 
 
@@ -107,6 +108,7 @@ class _Pusher:
         fresh = [each for each in pushed if not each.source.carries(each.row, columns)]
         taken, refused = self.update(cursor, fresh)
         lost = {each.row.key for each, _ in refused}
+        arrived = {each.row.key: each for each in taken}
         log_conflicts(
             *(cursor, self.places, self.schema, self.run_id),
             [each for each in conflicts if each[0].key not in lost],
@@ -120,7 +122,7 @@ class _Pusher:
         )
         problems += [(each.row, reason) for each, reason in refused]
         return _Applied(
-            [each for each in pushed if each.row.key not in lost],
+            [arrived.get(each.row.key, each) for each in pushed if each.row.key not in lost],
             len(taken),
             len(conflicts),
             problems,
@@ -199,13 +201,23 @@ class _Pusher:
             "pushed_edit = v.pushed_edit, cleared_columns = v.cleared_columns, "
             "still_invalid = false, passed_hash = NULL, "
             "updated_at = greatest(t.updated_at, v.edited_at) "
-            f"FROM {source} WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)}"
+            f"FROM {source} WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
+            f"RETURNING t.{quote_identifier(key)}, {content_sql(places.columns)}"
         )
+        arrived: dict[str, Content] = {}
 
         def write(part: Sequence[_Pushed]) -> None:
             cursor.execute(statement, [json.dumps([self.values(each) for each in part])])
+            arrived.update(cursor.fetchall())
 
-        return apply_rows(cursor, pushed, write)
+        taken, refused = apply_rows(cursor, pushed, write)
+        refused += [(each, _SWALLOWED) for each in taken if each.row.key not in arrived]
+        # What Neon has made of it, not what we asked for: it may have triggers.
+        return [
+            replace(each, content=arrived[each.row.key])
+            for each in taken
+            if each.row.key in arrived
+        ], refused
 
     def values(self, pushed: _Pushed) -> dict:
         """What is written into Neon of one row."""
