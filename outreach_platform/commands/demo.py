@@ -12,8 +12,11 @@ from outreach_platform.commands.snapshot import STOPPED, exit_code, snapshot_sta
 from outreach_platform.commands.status import status_rows
 from outreach_platform.embedded.sample import DIRTY_STATE, load_sample, write_filings
 from outreach_platform.embedded.server import EmbeddedServer, ensure_running
+from outreach_platform.enrichment.funnel import FunnelRecord
+from outreach_platform.enrichment.layout import EnrichmentFolder
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.foundation.errors import EXIT_OK, UsageError
+from outreach_platform.foundation.lake import find_record
 from outreach_platform.operations.jobs import events_config
 from outreach_platform.operations.serving import serve
 from outreach_platform.records.states import STATES
@@ -98,6 +101,12 @@ def _expected_stop(row: dict) -> bool:
 
 
 def _refuse_real_data(settings: Settings) -> None:
+    funnel = find_record(EnrichmentFolder(settings.data_dir).funnel, FunnelRecord)
+    if funnel is not None and funnel.source != EMBEDDED:
+        raise UsageError(
+            f"{settings.data_dir} tells of enrichment in {funnel.source}: the demo would mix "
+            "sample data into it; set OUTREACH_DATA_DIR to another folder"
+        )
     export = EventFolder(settings.data_dir).newest()
     if export is not None and export.source != EMBEDDED:
         raise UsageError(
@@ -120,4 +129,8 @@ def _tell_where(settings: Settings) -> None:
     output.message(
         f"files: {shown}/exports, {shown}/raw   objects: {shown}/objects   "
         f"DuckDB: {shown}/duckdb/outreach_workbench.duckdb, {shown}/duckdb/analytics.duckdb"
+    )
+    output.message(
+        "the enrichers' workspace: `outreach enrich export open.csv` writes what is still open, "
+        "`outreach enrich import open.csv` brings it back"
     )

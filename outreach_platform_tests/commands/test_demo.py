@@ -1,6 +1,7 @@
 """`outreach demo --no-serve` as a newcomer starts it, and what it refuses."""
 
 import shutil
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import duckdb
 import pytest
 
 from outreach_platform.embedded.sample import DIRTY_STATE
+from outreach_platform.enrichment.funnel import FunnelRecord
+from outreach_platform.enrichment.layout import EnrichmentFolder
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.studies import StudiesRecord, studies_file
-from outreach_platform.foundation.lake import read_record
+from outreach_platform.foundation.lake import read_record, write_record
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.dead_runs import PID_TAG
 from outreach_platform.records.states import STATES
@@ -24,12 +27,17 @@ from outreach_platform_tests.support.event_rows import (
 )
 from outreach_platform_tests.support.postgres import alive, free_port
 from outreach_platform_tests.support.product import (
+    Inside,
     Product,
     find_bytes,
     published_nowhere,
     url_text,
 )
 
+FUNNEL_KEYS = {
+    *("invalid", "pulled", "in_progress", "complete", "pushed", "passed", "promoted"),
+    "still_invalid",
+}
 CANARY = "canary-2f9d81-of-a-service-not-to-be-used"
 
 
@@ -60,7 +68,8 @@ def test_demo_twice(product: Product) -> None:
     assert f"{DIRTY_STATE} is dirty on purpose" in first.err
     assert "K1 stopped it" in first.err
     assert "files: data/exports, data/raw   objects: data/objects" in first.err
-    *states, events = first.rows
+    assert "`outreach enrich export open.csv` writes what is still open" in first.err
+    *states, events, companies, people = first.rows
     rows = {row["state"]: row for row in states}
     assert list(rows) == list(STATES)
     published = set(STATES) - {DIRTY_STATE}
@@ -78,18 +87,45 @@ def test_demo_twice(product: Product) -> None:
     with duckdb.connect(str(workbench_path(product.data)), read_only=True) as shell:
         assert len(shell.sql("SELECT * FROM snapshots").fetchall()) == 5
     check_events(product, events)
+    check_funnel(companies, people)
 
-    second = product("demo", "--no-serve")
+    second = product("demo", "--no-serve", "--json")
     assert second.code == 0, second.err
-    assert second.out.count("all kill switches passed") == 5, "K2 against the first"
-    assert "K2 skip" not in second.out.replace("\n", "")
+    *states, _, companies, people = second.rows
+    said = {row["state"]: row["message"] for row in states}
+    assert said.pop(DIRTY_STATE).endswith("K1 TRIGGERED: Company bad ratio 24.7% > 15.0%"), (
+        "promotions have mended masters, and the dirty state is dirty all the same"
+    )
+    assert set(said.values()) == {"all kill switches passed"}, "K2 against the first"
+    check_funnel(companies, people)
     assert len(product.folder("WV").published_versions()) == 2
     assert find_bytes(product.data, CANARY) == []
     assert CANARY not in first.out + first.err + second.out + second.err
     with product.here() as instance:
         pids = {int(run.tags[PID_TAG]) for run in instance.get_runs()}
-        assert len(instance.get_runs()) == 14
+        jobs = Counter(run.job_name for run in instance.get_runs())
+        # The second time nothing is complete, so that the sensor asks for nothing.
+        assert jobs == {
+            "snapshot_job": 12,
+            "events_job": 2,
+            "enrichment_pull_job": 2,
+            "promotion_job": 1,
+        }
     assert not any(alive(pid) for pid in pids)
+
+
+def check_funnel(companies: dict, people: dict) -> None:
+    """What the stand-in completed is promoted where it passes, and nowhere else."""
+    assert set(companies) >= FUNNEL_KEYS
+    assert companies["workspace"] == "company"
+    stays = {"invalid": 71, "pulled": 71, "promoted": 48, "still_invalid": 23, "complete": 0}
+    assert {name: companies[name] for name in stays} == stays
+    assert people["workspace"] == "people"
+    stays = {"invalid": 4, "pulled": 4, "promoted": 1, "still_invalid": 2, "complete": 0}
+    assert {name: people[name] for name in stays} == stays
+    assert companies["invalid"] + companies["promoted"] == 119
+    assert people["invalid"] + people["promoted"] == 5
+    assert companies["problems"] == people["problems"] == []
 
 
 def check_events(product: Product, row: dict) -> None:
@@ -136,6 +172,19 @@ def test_a_folder_with_real_events_is_refused(neon_url: DatabaseUrl, tmp_path: P
     assert "set OUTREACH_DATA_DIR to another folder" in done.err
     assert "Traceback" not in done.err
     assert real.folder.newest() == before
+    assert not (product.data / "embedded").exists(), "no sample was begun"
+
+
+def test_a_folder_with_real_enrichment_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    product = Product(tmp_path)
+    funnel = EnrichmentFolder(product.data).funnel
+    record = FunnelRecord(run_id="x", at=datetime.now(UTC), source="neon.tech/prod", funnels=[])
+    write_record(funnel, record)
+    done = Inside(product, capsys)("demo", "--no-serve")
+    assert (done.code, done.out) == (2, "")
+    assert f"{product.data} tells of enrichment in neon.tech/prod" in done.err
     assert not (product.data / "embedded").exists(), "no sample was begun"
 
 
