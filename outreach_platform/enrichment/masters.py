@@ -3,14 +3,16 @@
 Pure; `promotion` reads and writes the rows.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outreach_platform.enrichment.entities import PEOPLE, Entity
+from outreach_platform.enrichment.entities import COMPANY, PEOPLE, Entity
 from outreach_platform.enrichment.rows import InvalidRow
 from outreach_platform.records.names import split_name
 from outreach_platform.records.phones import e164
+from outreach_platform.records.rules import PLACEHOLDERS
 from outreach_platform.records.states import canonical_state
 
 SOURCE_SYSTEM = "enrichment"
@@ -30,35 +32,39 @@ class Target:
     Attributes:
         row: the invalid row that they come from.
         values: texts by column; None empties a column.
-        before: the master's row as JSON, None where it is new.
+        before: the master's row, None where it is new.
+        before_text: the same as the server's own JSON, which keeps every digit of a number.
     """
 
     row: InvalidRow
     values: dict[str, str | None]
     before: Mapping[str, Any] | None
+    before_text: str | None
 
 
 def target(
     entity: Entity,
     row: InvalidRow,
-    before: Mapping[str, Any] | None,
+    before_text: str | None,
     *,
     record_newer: bool,
     master_is_bad: bool,
 ) -> Target:
     """What the master shall hold of a record.
 
-    The newer side wins where both have a value, and a gap is filled from whichever has one. A value
-    that an enricher emptied on purpose is emptied in the master as well.
+    The newer side wins where both have a value, and a gap is filled from whichever has one; a
+    placeholder is a gap. A value that an enricher emptied on purpose is emptied in the master as
+    well.
 
     Args:
         entity: whose.
         row: the record that passed.
-        before: the master's row by column, None where it has none.
+        before_text: the master's row as JSON by column, None where it has none.
         record_newer: whether the record is newer than the master's row, or as old.
         master_is_bad: whether the master's row breaks an error rule; the record, which keeps them
             all, then gives the judged columns.
     """
+    before = None if before_text is None else json.loads(before_text)
     mapped = _mapped(entity, row)
     cleared = {name for c in row.cleared for name in entity.to_master.get(c, ())}
     values: dict[str, str | None] = {}
@@ -69,7 +75,26 @@ def target(
             continue
         if wins or _blank(present):
             values[column] = value
-    return Target(row, values, before)
+    if entity.name == COMPANY.name and before is not None:
+        _keep_to_one_state(values, before, record_newer=record_newer)
+    return Target(row, values, before, before_text)
+
+
+def _keep_to_one_state(
+    values: dict[str, str | None], before: Mapping[str, Any], *, record_newer: bool
+) -> None:
+    """Never let the two columns of a company's state name two states, one from each side."""
+    name, code = ("address_state", "state_abbrev")
+    after = {**before, **values}
+    if _blank(after.get(name)) or _blank(after.get(code)) or (name in values and code in values):
+        return
+    if _abbreviation(after[name]) == str(after[code]).strip().upper():
+        return
+    if not record_newer:
+        values.pop(name, None)
+        values.pop(code, None)
+    elif name in values and values[name] != before.get(name):
+        values[code] = None
 
 
 def _mapped(entity: Entity, row: InvalidRow) -> dict[str, str | None]:
@@ -110,4 +135,5 @@ def _abbreviation(state: str | None) -> str | None:
 
 
 def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Whether a value says nothing: null, empty, or what people type instead of nothing."""
+    return value is None or (isinstance(value, str) and value.strip().casefold() in PLACEHOLDERS)

@@ -12,10 +12,10 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.content import content_hash
-from outreach_platform.enrichment.entities import PEOPLE
+from outreach_platform.enrichment.entities import COMPANY, PEOPLE
 from outreach_platform.enrichment.log import log_stage
 from outreach_platform.enrichment.masters import Target, names_of, target
-from outreach_platform.enrichment.promotion_writes import Promoter
+from outreach_platform.enrichment.promotion_writes import Promoter, in_utc
 from outreach_platform.enrichment.revalidation import Rejection, reject
 from outreach_platform.enrichment.rows import (
     COMPLETE,
@@ -24,7 +24,7 @@ from outreach_platform.enrichment.rows import (
     read_invalid,
 )
 from outreach_platform.enrichment.rules import promotion_rules_version
-from outreach_platform.enrichment.tables import Places
+from outreach_platform.enrichment.tables import Places, qualified
 from outreach_platform.foundation.postgres.session import Session, apply_rows
 from outreach_platform.foundation.postgres.shape import naive_utc
 from outreach_platform.foundation.warehouse import quote_identifier
@@ -149,7 +149,8 @@ def _edited(cursor: Cursor, places: Places, keys: Sequence[str]) -> set[str]:
     key = quote_identifier(places.entity.key)
     cursor.execute(
         f"SELECT t.{key} FROM {places.workspace} t WHERE t.{key} = ANY(%s) "
-        f"AND t.promoted_at IS NULL AND NOT ({COMPLETE} AND NOT {changed_since_push(places)})",
+        f"AND t.promoted_at IS NULL "
+        f"AND ({COMPLETE} AND NOT {changed_since_push(places)}) IS NOT TRUE",
         [list(keys)],
     )
     return {name for (name,) in cursor.fetchall()}
@@ -159,25 +160,34 @@ def _batch(
     cursor: Cursor, promoter: Promoter, judges: Judges, keys: Sequence[str]
 ) -> PromotionReport:
     places = promoter.places
+    in_utc(cursor)
     key = quote_identifier(places.entity.key)
     where = f"t.{key} = ANY(%s) ORDER BY t.{key}"
     rows = read_invalid(cursor, places, where, [list(keys)], lock="FOR UPDATE")
     as_passed = [row for row in rows if _is_as_passed(row, places)]
-    report = PromotionReport(taken=len(as_passed), not_passed=len(rows) - len(as_passed))
+    report = PromotionReport(not_passed=len(rows) - len(as_passed))
+    # A connection that was lost during COMMIT did not tell that the batch is in.
+    gone = set(keys) - {row.key for row in rows}
+    report.inserted, report.updated = promoter.promoted_before(cursor, gone)
+    report.taken = report.promoted + len(as_passed)
+    if not as_passed:
+        return report
     kept, held = _admitted(cursor, places, judges, as_passed)
-    targets = _targets(cursor, places, judges, kept)
+    targets = _targets(cursor, promoter, judges, kept)
     audit_id = promoter.announce(cursor)
     taken, refused = apply_rows(
         cursor, targets, lambda part: promoter.write(cursor, part, audit_id)
     )
     held += [Rejection(each.row, REFUSED, {"record": reason}) for each, reason in refused]
     reject(cursor, places, held)
-    report.updated = sum(each.before is not None for each in taken)
-    report.inserted = len(taken) - report.updated
+    updated = sum(each.before is not None for each in taken)
+    inserted = len(taken) - updated
+    promoter.conclude(cursor, audit_id, inserted=inserted, updated=updated, held=len(held))
+    report.updated += updated
+    report.inserted += inserted
     report.held = len(held)
     for each in held:
         report.reasons[each.reason] = report.reasons.get(each.reason, 0) + 1
-    promoter.conclude(cursor, audit_id, inserted=report.inserted, updated=report.updated)
     log_stage(
         *(cursor, places, promoter.run_id, "promote"),
         source=places.invalid,
@@ -225,17 +235,18 @@ def _hold(row: InvalidRow, errors: Sequence[str]) -> Rejection | None:
 
 
 def _targets(
-    cursor: Cursor, places: Places, judges: Judges, rows: list[InvalidRow]
+    cursor: Cursor, promoter: Promoter, judges: Judges, rows: list[InvalidRow]
 ) -> list[Target]:
     """What each record shall be in the master, whose rows are locked."""
+    places = promoter.places
     shape, key = places.master_shape, quote_identifier(places.entity.key)
     updated = naive_utc(shape, "updated_at", "m") if "updated_at" in shape else "NULL::timestamp"
     cursor.execute(
-        f"SELECT m.{key}, to_jsonb(m), {updated} FROM {places.master} m WHERE m.{key} = ANY(%s) "
-        f"ORDER BY m.{key} FOR UPDATE",
+        f"SELECT m.{key}, to_jsonb(m)::text, {updated} FROM {places.master} m "
+        f"WHERE m.{key} = ANY(%s) ORDER BY m.{key} FOR UPDATE",
         [[row.key for row in rows]],
     )
-    found: dict[str, tuple[dict[str, Any], Any]] = {
+    found: dict[str, tuple[str, Any]] = {
         name: (row, moment) for name, row, moment in cursor.fetchall()
     }
     newer = [
@@ -243,10 +254,7 @@ def _targets(
         for row in rows
         if (master := found.get(row.key)) and master[1] and not _is_newer(row, master[1])
     ]
-    bad: set[str] = set()
-    if newer:
-        cursor.execute(judges.masters, [newer])
-        bad = {name for (name,) in cursor.fetchall()}
+    bad = _bad_masters(cursor, promoter, judges, newer)
     return [
         target(
             places.entity,
@@ -257,6 +265,26 @@ def _targets(
         )
         for row in rows
     ]
+
+
+def _bad_masters(
+    cursor: Cursor, promoter: Promoter, judges: Judges, keys: Sequence[str]
+) -> set[str]:
+    """Masters that break a rule, and people there whose company is not in the master."""
+    if not keys:
+        return set()
+    cursor.execute(judges.masters, [list(keys)])
+    bad = {name for (name,) in cursor.fetchall()}
+    if promoter.places.entity.name == PEOPLE.name:
+        company = quote_identifier(COMPANY.key)
+        cursor.execute(
+            f"SELECT m.{quote_identifier(PEOPLE.key)} FROM {promoter.places.master} m "
+            f"WHERE m.{quote_identifier(PEOPLE.key)} = ANY(%s) AND NOT EXISTS (SELECT FROM "
+            f"{qualified(promoter.schema, COMPANY.master)} c WHERE c.{company} = m.{company})",
+            [list(keys)],
+        )
+        bad |= {name for (name,) in cursor.fetchall()}
+    return bad
 
 
 def _is_newer(row: InvalidRow, master: Any) -> bool:

@@ -9,9 +9,9 @@ from psycopg2.extensions import cursor as Cursor
 from outreach_platform.enrichment.entities import PEOPLE
 from outreach_platform.enrichment.masters import SOURCE_SYSTEM, VALIDATED_BY, Target
 from outreach_platform.enrichment.slots import Seat, assign
-from outreach_platform.enrichment.tables import HISTORY, Places, qualified
+from outreach_platform.enrichment.tables import HISTORY, Places, one, qualified
 from outreach_platform.foundation.audit import AuditEvent, insert_event
-from outreach_platform.foundation.errors import IntegrityError
+from outreach_platform.foundation.errors import BusyError, IntegrityError
 from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text
 from outreach_platform.records.slots import slot_of_title
@@ -19,6 +19,11 @@ from outreach_platform.records.slots import slot_of_title
 EVENT = "enrichment_promotion"
 PIPELINE = "enrichment_pipeline"
 _SLOT = "company_slot_unique_id"
+
+
+def in_utc(cursor: Cursor) -> None:
+    """Write times into the history in UTC, so that an undo from anywhere reads the same texts."""
+    cursor.execute("SELECT set_config('TimeZone', 'UTC', true)")
 
 
 @dataclass(frozen=True)
@@ -40,43 +45,71 @@ class Promoter:
         return insert_event(cursor.connection, event)
 
     def conclude(
-        self, cursor: Cursor, audit_id: int | None, *, inserted: int, updated: int
+        self, cursor: Cursor, audit_id: int | None, *, inserted: int, updated: int, held: int
     ) -> None:
-        """Complete the audit row; where nothing was promoted, there is none."""
-        if not inserted and not updated:
-            cursor.execute("DELETE FROM shq.audit_log WHERE id = %s", [audit_id])
-            return
+        """Complete the audit row with the numbers of the batch's records."""
         details = {
             "run_id": self.run_id,
             "entity": self.places.entity.name,
             "promoted": inserted + updated,
             "inserted": inserted,
             "updated": updated,
+            "held": held,
         }
         cursor.execute(
             "UPDATE shq.audit_log SET details = %s WHERE id = %s", [json.dumps(details), audit_id]
         )
 
+    def promoted_before(self, cursor: Cursor, keys: set[str]) -> tuple[int, int]:
+        """How many of these records this run has inserted, and updated, in the master."""
+        if not keys:
+            return 0, 0
+        cursor.execute(
+            "SELECT count(*) FILTER (WHERE master_before IS NULL), "
+            "count(*) FILTER (WHERE master_before IS NOT NULL) "
+            f"FROM {qualified(self.schema, HISTORY)} WHERE run_id = %s AND entity = %s "
+            "AND undone_at IS NULL AND record_key = ANY(%s)",
+            [self.run_id, self.places.entity.name, sorted(keys)],
+        )
+        inserted, updated = one(cursor)
+        return inserted, updated
+
     def write(self, cursor: Cursor, targets: Sequence[Target], audit_id: int | None) -> None:
         """Bring records into the master and take them out of the invalid table, all or none.
 
         Raises:
+            BusyError: somebody put one of the records into the master at this moment.
             IntegrityError: something is not as it was intended to be.
         """
         seats = self.seats(cursor, targets)
         rows = [self.values(each, seats.get(each.row.key), audit_id) for each in targets]
         new = [row for row, each in zip(rows, targets, strict=True) if each.before is None]
         old = [row for row, each in zip(rows, targets, strict=True) if each.before is not None]
-        written = self.insert(cursor, new) | self.update(cursor, old)
         keys = {each.row.key for each in targets}
-        if written != keys:
+        inserted, updated = self.insert(cursor, new), self.update(cursor, old)
+        if lost := keys - inserted - updated:
+            self.refuse_race(cursor, lost & {row[self.places.entity.key] for row in new})
             raise IntegrityError(
-                f"{len(keys - written)} of {len(keys)} records did not arrive in "
+                f"{len(lost)} of {len(keys)} records did not arrive in "
                 f"{self.places.entity.master}, so that the batch was rolled back: look for rules "
                 "or triggers on that table, then run `outreach enrich promote` again"
             )
         self.keep(cursor, targets, seats)
         self.delete(cursor, keys)
+
+    def refuse_race(self, cursor: Cursor, absent: set[str]) -> None:
+        """Tell records that another program inserted at this moment from those that got lost."""
+        key = quote_identifier(self.places.entity.key)
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM {self.places.master} m WHERE m.{key} = ANY(%s))",
+            [sorted(absent)],
+        )
+        if one(cursor)[0]:
+            raise BusyError(
+                f"another program put a record of this batch into {self.places.entity.master} at "
+                "this moment, so that the batch was rolled back: run `outreach enrich promote` "
+                "again"
+            )
 
     def seats(self, cursor: Cursor, targets: Sequence[Target]) -> dict[str, Seat]:
         """The slots of people."""
@@ -107,9 +140,20 @@ class Promoter:
         return values
 
     def insert(self, cursor: Cursor, rows: Sequence[dict]) -> set[str]:
-        """New rows of the master; returns their keys."""
-        if not rows:
-            return set()
+        """New rows of the master; returns their keys.
+
+        A column with a default is named only for the rows that have a value, so that the others
+        get the default and not a null.
+        """
+        shape = self.places.master_shape
+        alike: dict[frozenset[str], list[dict]] = {}
+        for row in rows:
+            filled = frozenset(name for name in row if name in shape and shape[name].default)
+            alike.setdefault(filled, []).append(row)
+        return {name for part in alike.values() for name in self.insert_alike(cursor, part)}
+
+    def insert_alike(self, cursor: Cursor, rows: Sequence[dict]) -> set[str]:
+        """New rows of the master that name the same of its columns with a default."""
         shape, key = self.places.master_shape, quote_identifier(self.places.entity.key)
         columns = self.columns(rows)
         moments = {
@@ -162,18 +206,19 @@ class Promoter:
         rows = [
             {
                 "id": each.row.id,
-                "before": each.before,
+                "before": each.before_text,
                 "slot_before": seat.before if (seat := seats.get(each.row.key)) else None,
                 "slot_after": seat.after if seat else None,
             }
             for each in targets
         ]
-        types = {"id": "bigint", "before": "jsonb", "slot_before": "jsonb", "slot_after": "jsonb"}
+        types = {"id": "bigint", "before": "text", "slot_before": "jsonb", "slot_after": "jsonb"}
         cursor.execute(
             f"INSERT INTO {qualified(self.schema, HISTORY)} (run_id, entity, record_key, neon_id, "
             "invalid_row, master_before, master_after, slot_before, slot_after) "
-            f"SELECT %s, %s, i.{key}, i.id, to_jsonb(i), v.before, to_jsonb(m), v.slot_before, "
-            f"v.slot_after FROM {recordset(types)} JOIN {self.places.invalid} i ON i.id = v.id "
+            f"SELECT %s, %s, i.{key}, i.id, to_jsonb(i), v.before::jsonb, to_jsonb(m), "
+            f"v.slot_before, v.slot_after FROM {recordset(types)} "
+            f"JOIN {self.places.invalid} i ON i.id = v.id "
             f"JOIN {self.places.master} m ON m.{key} = i.{key}",
             [self.run_id, self.places.entity.name, json.dumps(rows)],
         )

@@ -173,7 +173,8 @@ def _note_passed(
         f"revalidated_at = {clock(places.invalid_shape, 'revalidated_at')}, "
         "revalidation_attempts = coalesce(t.revalidation_attempts, 0) "
         "+ (t.passed_hash IS DISTINCT FROM v.passed_hash)::int, "
-        f"passed_hash = v.passed_hash, passed_rules = %s{_status(places, 'PASSED')} "
+        f"chronic = false, passed_hash = v.passed_hash, passed_rules = %s"
+        f"{_status(places, 'PASSED')} "
         f"FROM {recordset({'id': 'bigint', 'passed_hash': 'text', 'warnings': 'jsonb'})} "
         "WHERE t.id = v.id",
         [version, json.dumps(rows)],
@@ -190,12 +191,17 @@ def reject(cursor: Cursor, places: Places, rejected: list[Rejection]) -> int:
             "reason": each.reason,
             "errors": each.errors,
             "warnings": each.warnings,
+            "judged_hash": content_hash(places.columns, each.row.content),
         }
         for each in rejected
     ]
     types = {"id": "bigint", "reason": "text", "errors": "jsonb", "warnings": "jsonb"}
-    # What passed and is held at its promotion was counted as an attempt when it passed.
-    attempts = "(coalesce(t.revalidation_attempts, 0) + (t.passed_hash IS NULL)::int)"
+    # A content that passed was counted as an attempt then: what is held at its promotion, or falls
+    # under rules that became stricter, is not counted again.
+    attempts = (
+        "(coalesce(t.revalidation_attempts, 0) "
+        "+ (t.passed_hash IS DISTINCT FROM v.judged_hash)::int)"
+    )
     cursor.execute(
         f"UPDATE {places.invalid} t SET validation_errors = v.errors, "
         "validation_warnings = coalesce(v.warnings, t.validation_warnings), "
@@ -203,7 +209,7 @@ def reject(cursor: Cursor, places: Places, rejected: list[Rejection]) -> int:
         f"revalidated_at = {clock(places.invalid_shape, 'revalidated_at')}, "
         f"revalidation_attempts = {attempts}, chronic = {attempts} >= {CHRONIC_AFTER}, "
         f"passed_hash = NULL, passed_rules = NULL{_status(places, 'FAILED')} "
-        f"FROM {recordset(types)} WHERE t.id = v.id RETURNING t.chronic",
+        f"FROM {recordset({**types, 'judged_hash': 'text'})} WHERE t.id = v.id RETURNING t.chronic",
         [json.dumps(rows)],
     )
     return sum(chronic for (chronic,) in cursor.fetchall())

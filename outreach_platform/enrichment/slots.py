@@ -48,7 +48,7 @@ def assign(cursor: Cursor, schema: str, people: Sequence[tuple[str, str, str]]) 
     companies = sorted({company for _, company, _ in people})
     before = _read(cursor, schema, companies)
     missing = dict.fromkeys((c, k) for _, c, k in people if (c, k) not in before)
-    _make(cursor, schema, list(missing))
+    _make(cursor, schema, sorted(missing))
     _fill(cursor, schema, people)
     after = _read(cursor, schema, companies)
     return {
@@ -132,7 +132,10 @@ def give_back(cursor: Cursor, schema: str, numbers: Sequence[int]) -> None:
         "AND h.slot_before ->> 'person_unique_id' IS DISTINCT FROM h.record_key"
     )
     cursor.execute(
-        f"UPDATE {slots} s SET person_unique_id = NULL, is_filled = false, filled_at = NULL, "
+        f"UPDATE {slots} s SET person_unique_id = NULL, "
+        "is_filled = CASE WHEN h.slot_before IS NULL THEN false "
+        "ELSE (h.slot_before ->> 'is_filled')::boolean END, "
+        "filled_at = (h.slot_before ->> 'filled_at')::timestamptz, "
         f"filled_by = h.slot_before ->> 'filled_by' FROM ({seats}) h "
         "WHERE s.company_slot_unique_id = h.slot AND s.person_unique_id = h.person",
         [list(numbers)],

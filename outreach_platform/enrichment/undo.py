@@ -1,24 +1,25 @@
 """Undo: a run's promotions taken back, as far as nobody has changed the master since."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from outreach_platform.enrichment.entities import PEOPLE
+from outreach_platform.enrichment.entities import COMPANY, PEOPLE
 from outreach_platform.enrichment.log import log_stage
-from outreach_platform.enrichment.promotion_writes import PIPELINE
+from outreach_platform.enrichment.promotion_writes import PIPELINE, in_utc
 from outreach_platform.enrichment.slots import give_back
 from outreach_platform.enrichment.tables import HISTORY, Places, qualified
 from outreach_platform.foundation.audit import AuditEvent, insert_event
 from outreach_platform.foundation.errors import IntegrityError, UsageError
-from outreach_platform.foundation.postgres.session import Session
+from outreach_platform.foundation.postgres.session import Session, apply_rows
 from outreach_platform.foundation.warehouse import quote_identifier
 
 EVENT = "enrichment_undo"
 _CHANGED = "the master's row was changed after the promotion"
 _BACK = "it failed validation again, and its new invalid row stands there"
+_PEOPLE = "people in the master belong to this company by now: take them back first"
 _SHORTEST = 8
 
 
@@ -44,9 +45,9 @@ def find_run(neon: Session, schema: str, text: str) -> str:
 
     def read(cursor: Cursor) -> list[str]:
         cursor.execute(
-            f"SELECT DISTINCT run_id FROM {qualified(schema, HISTORY)} "
-            "WHERE left(run_id, length(%s)) = %s LIMIT 3",
-            [text, text],
+            f"SELECT run_id FROM {qualified(schema, HISTORY)} WHERE left(run_id, length(%s)) = %s "
+            "GROUP BY run_id ORDER BY run_id <> %s LIMIT 2",
+            [text, text, text],
         )
         return [run_id for (run_id,) in cursor.fetchall()]
 
@@ -59,7 +60,7 @@ def find_run(neon: Session, schema: str, text: str) -> str:
         return text
     what = "no run promoted anything under" if not found else "several runs begin with"
     raise UsageError(
-        f"{what} the id {text!r}: the run's page in the UI and marketing.{HISTORY} show whole ids"
+        f"{what} the id {text!r}: the run's page in the UI and {schema}.{HISTORY} show whole ids"
     )
 
 
@@ -113,6 +114,7 @@ def _batch(
     size: int,
     run_id: str,
 ) -> tuple[int | None, UndoReport]:
+    in_utc(cursor)
     # The last first, so that a record that was promoted twice goes back step by step.
     cursor.execute(
         f"SELECT id, record_key FROM {qualified(schema, HISTORY)} WHERE run_id = %s "
@@ -124,8 +126,12 @@ def _batch(
     if not rows:
         return None, UndoReport()
     states = _states(cursor, places, schema, [number for number, _ in rows])
-    good = [number for number, key in rows if states[number] is None]
-    _restore(cursor, places, schema, good)
+    good, refused = apply_rows(
+        cursor,
+        [number for number, _ in rows if states[number] is None],
+        lambda part: _restore(cursor, places, schema, list(part)),
+    )
+    states |= dict(refused)
     insert_event(
         cursor.connection,
         AuditEvent(
@@ -163,21 +169,36 @@ def _states(
         f"(SELECT record_key FROM {history} WHERE id = ANY(%s)) ORDER BY m.{key} FOR UPDATE",
         [list(numbers)],
     )
+    # A column that was added since and is empty is no change.
+    unchanged = "jsonb_strip_nulls(to_jsonb(m)) = jsonb_strip_nulls(h.master_after)"
+    stands = (
+        f"EXISTS (SELECT FROM {places.invalid} i WHERE i.{key} = h.record_key) "
+        f"OR EXISTS (SELECT FROM {places.invalid} i WHERE i.id = h.neon_id)"
+    )
     cursor.execute(
-        f"SELECT h.id, to_jsonb(m) IS NOT DISTINCT FROM h.master_after, i.id IS NOT NULL "
+        f"SELECT h.id, coalesce({unchanged}, false), {stands}, {_peopled(places, schema)} "
         f"FROM {history} h LEFT JOIN {places.master} m ON m.{key} = h.record_key "
-        f"LEFT JOIN {places.invalid} i ON i.{key} = h.record_key WHERE h.id = ANY(%s)",
+        "WHERE h.id = ANY(%s)",
         [list(numbers)],
     )
     return {
-        number: _BACK if back else None if same else _CHANGED
-        for number, same, back in cursor.fetchall()
+        number: _BACK if back else _CHANGED if not same else _PEOPLE if peopled else None
+        for number, same, back, peopled in cursor.fetchall()
     }
 
 
+def _peopled(places: Places, schema: str) -> str:
+    """The condition of companies that cannot leave the master, because people there name them."""
+    if places.entity.name != COMPANY.name:
+        return "false"
+    return (
+        f"h.master_before IS NULL AND EXISTS (SELECT FROM {qualified(schema, PEOPLE.master)} p "
+        f"WHERE p.{quote_identifier(COMPANY.key)} = h.record_key)"
+    )
+
+
 def _restore(cursor: Cursor, places: Places, schema: str, numbers: list[int]) -> None:
-    if not numbers:
-        return
+    """Bring promotions back, all or none; the people of slots leave them."""
     key = quote_identifier(places.entity.key)
     history = qualified(schema, HISTORY)
     chosen: list[Any] = [numbers]
@@ -186,23 +207,13 @@ def _restore(cursor: Cursor, places: Places, schema: str, numbers: list[int]) ->
         f"AND h.master_before IS NULL AND m.{key} = h.record_key",
         chosen,
     )
-    done = cursor.rowcount
-    shape = places.master_shape
-    sets = ", ".join(
-        f"{quote_identifier(c)} = r.{quote_identifier(c)}" for c in shape if not shape[c].generated
+    done = cursor.rowcount + _rewrite(cursor, places, history, numbers)
+    columns = _named(cursor, f"SELECT invalid_row FROM {history} WHERE id = ANY(%s)", numbers)
+    listed = _listed(
+        c for c, column in places.invalid_shape.items() if c in columns and not column.generated
     )
     cursor.execute(
-        f"UPDATE {places.master} m SET {sets} FROM {history} h, "
-        f"jsonb_populate_record(NULL::{places.master}, h.master_before) r "
-        f"WHERE h.id = ANY(%s) AND h.master_before IS NOT NULL AND m.{key} = h.record_key",
-        chosen,
-    )
-    done += cursor.rowcount
-    columns = ", ".join(
-        quote_identifier(c) for c, column in places.invalid_shape.items() if not column.generated
-    )
-    cursor.execute(
-        f"INSERT INTO {places.invalid} ({columns}) SELECT {columns} FROM ("
+        f"INSERT INTO {places.invalid} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM ("
         f"SELECT (jsonb_populate_record(NULL::{places.invalid}, h.invalid_row)).* "
         f"FROM {history} h WHERE h.id = ANY(%s)) r",
         chosen,
@@ -221,3 +232,36 @@ def _restore(cursor: Cursor, places: Places, schema: str, numbers: list[int]) ->
     if places.entity.name == PEOPLE.name:
         give_back(cursor, schema, numbers)
     cursor.execute(f"UPDATE {history} SET undone_at = now() WHERE id = ANY(%s)", chosen)
+
+
+def _rewrite(cursor: Cursor, places: Places, history: str, numbers: list[int]) -> int:
+    """Give masters back what promotions changed in them; returns how many rows."""
+    changed = _named(
+        cursor,
+        "SELECT (SELECT jsonb_object_agg(a.key, 1) FROM jsonb_each(h.master_after) a "
+        "WHERE a.value IS DISTINCT FROM h.master_before -> a.key) "
+        f"FROM {history} h WHERE h.id = ANY(%s) AND h.master_before IS NOT NULL",
+        numbers,
+    )
+    shape = places.master_shape
+    columns = [c for c in shape if c in changed and not shape[c].generated]
+    sets = ", ".join(f"{_listed([c])} = r.{_listed([c])}" for c in columns or [places.entity.key])
+    cursor.execute(
+        f"UPDATE {places.master} m SET {sets} FROM {history} h, "
+        f"jsonb_populate_record(NULL::{places.master}, h.master_before) r "
+        f"WHERE h.id = ANY(%s) AND h.master_before IS NOT NULL AND m.{_listed([places.entity.key])}"
+        " = h.record_key",
+        [numbers],
+    )
+    return cursor.rowcount
+
+
+def _named(cursor: Cursor, objects: str, numbers: list[int]) -> set[str]:
+    """The keys of the JSON objects that a query gives."""
+    cursor.execute(f"SELECT DISTINCT jsonb_object_keys(o) FROM ({objects}) AS q(o)", [numbers])
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _listed(columns: Iterable[str]) -> str:
+    """Column names, quoted; psycopg2 wants each literal % doubled."""
+    return ", ".join(quote_identifier(name).replace("%", "%%") for name in columns)
