@@ -5,24 +5,25 @@ has completed is never overwritten; what one edited without saying so is merged.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from psycopg2.extensions import cursor as Cursor
 
-from outreach_platform.enrichment.content import Conflict, errors_by_column, merge
+from outreach_platform.enrichment.content import Conflict, Content, errors_by_column, merge
 from outreach_platform.enrichment.entities import STATUSES
 from outreach_platform.enrichment.log import log_conflicts, log_stage
+from outreach_platform.enrichment.pull_statements import archived, statement_of
 from outreach_platform.enrichment.rows import (
     InvalidRow,
     WorkspaceRow,
-    content_sql,
     read_invalid,
     read_workspace,
 )
 from outreach_platform.enrichment.settle import WITHOUT_SOURCE
 from outreach_platform.enrichment.tables import Places, syncing
 from outreach_platform.foundation.postgres.session import Session, apply_rows
-from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
+from outreach_platform.foundation.postgres.shape import recordset
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _REFRESHED = ("pending", "failed")
@@ -114,7 +115,7 @@ class _Puller:
             ("refresh", "refreshed"),
             ("reopen", "reopened"),
         ):
-            statement = self.statement(plan)
+            statement = statement_of(self.places, plan)
             taken, refused = apply_rows(
                 cursor, plans[plan], lambda part, s=statement: cursor.execute(s, [json.dumps(part)])
             )
@@ -129,7 +130,8 @@ class _Puller:
         """Take back what was noted of records while they were not invalid.
 
         One that an enricher works on is no longer promoted; one that had no source has one; an
-        edit that was pushed onto a row that is gone has to be pushed onto its successor.
+        edit that was pushed onto a row that is gone is archived, because its successor may take it
+        back, and pushed again.
         """
         key = quote_identifier(self.places.entity.key)
         here = [row.key for row in rows if row.key in present]
@@ -141,11 +143,15 @@ class _Puller:
         anew = [
             {"key": row.key, "id": row.id}
             for row in rows
-            if (known := present.get(row.key)) and known.neon_id != row.id
+            if (known := present.get(row.key))
+            and known.neon_id != row.id
+            and not _can_reopen(known)
         ]
         if anew:
             cursor.execute(
-                f"UPDATE {self.places.workspace} t SET neon_id = v.id, pushed_to_neon_at = NULL "
+                f"UPDATE {self.places.workspace} t SET neon_id = v.id, pushed_to_neon_at = NULL, "
+                "edit_history = CASE WHEN t.pushed_to_neon_at IS NULL THEN t.edit_history "
+                f"ELSE {archived(self.places)} END "
                 f"FROM {recordset({'key': 'text', 'id': 'bigint'})} WHERE t.{key} = v.key "
                 "AND t.enrichment_status <> ALL(%s)",
                 [json.dumps(anew), list(_REFRESHED)],
@@ -185,74 +191,31 @@ class _Puller:
             "original_validation_warnings": errors_by_column(row.warnings),
             "last_sync_hash": row.synced_as(self.places.columns),
             "pulled_content": row.content,
-            "overruled": any(conflict.winner == "source" for _, _, conflict in found),
+            "overruled": present is not None and _is_overruled(row, present, content, found),
         }, found
 
-    def statement(self, plan: str) -> str:
-        """The statement that writes many rows of one plan."""
-        places, shape = self.places, self.places.workspace_shape
-        key = quote_identifier(places.entity.key)
-        about = ("neon_id", "source_batch_id", "reason_code", "original_validation_errors")
-        about += ("original_validation_warnings", "last_sync_hash", "pulled_content")
-        written = [*(c for c in places.columns if c != places.entity.key), *about]
-        types = types_of(shape, [places.entity.key, *written])
-        source = recordset({**types, "overruled": "boolean"})
-        names = [quote_identifier(name) for name in written]
-        pulled = clock(shape, "pulled_from_neon_at")
-        if plan == "insert":
-            return (
-                f"INSERT INTO {places.workspace} ({key}, {', '.join(names)}, enrichment_status, "
-                "pulled_from_neon_at, created_at, updated_at) "
-                f"SELECT {key}, {', '.join(names)}, 'pending', {pulled}, "
-                f"{clock(shape, 'created_at')}, {clock(shape, 'updated_at')} FROM {source} "
-                f"ON CONFLICT ({key}) DO NOTHING"
-            )
-        sets = ", ".join(f"{name} = v.{name}" for name in names)
-        anew = f", {_reopened(places)}" if plan == "reopen" else f", {_overruled(places)}"
-        return (
-            f"UPDATE {places.workspace} t SET {sets}, pulled_from_neon_at = {pulled}{anew} "
-            f"FROM {source} WHERE t.{key} = v.{key}"
-        )
 
-
-def _archived(places: Places) -> str:
-    """The row's edits with one more: what an enricher has made of it so far."""
-    return (
-        "coalesce(t.edit_history, '[]') || jsonb_build_object("
-        f"'content', {content_sql(places.columns)}, "
-        "'status', t.enrichment_status, 'notes', t.enrichment_notes, "
-        "'enriched_by', t.enriched_by, 'enriched_at', t.enriched_at, 'neon_id', t.neon_id, "
-        "'promoted_at', t.promoted_at)"
-    )
-
-
-def _overruled(places: Places) -> str:
-    """SET item that keeps an edit which a newer source overrules.
-
-    The log of conflicts is in the other database, and this process may be killed in between.
-    """
-    return f"edit_history = CASE WHEN v.overruled THEN {_archived(places)} ELSE t.edit_history END"
-
-
-def _reopened(places: Places) -> str:
-    """SET items that begin a record's second round, its first one archived."""
-    return (
-        f"edit_history = {_archived(places)}, "
-        "enrichment_status = 'pending', enrichment_notes = NULL, enriched_by = NULL, "
-        "enriched_at = NULL, pushed_to_neon_at = NULL, promoted_at = NULL, sync_problem = NULL, "
-        "revalidation_attempts = 0, chronic = false, "
-        f"updated_at = {clock(places.workspace_shape, 'updated_at')}"
-    )
+def _is_overruled(
+    row: InvalidRow,
+    present: WorkspaceRow,
+    content: Content,
+    found: Sequence[tuple[WorkspaceRow, InvalidRow, Conflict]],
+) -> bool:
+    """Whether an enricher's values go: to a newer source, or with the row they were pushed onto."""
+    replaced = present.neon_id != row.id and content != present.content
+    return replaced or any(conflict.winner == "source" for _, _, conflict in found)
 
 
 def _can_reopen(present: WorkspaceRow) -> bool:
-    return present.status != "in_progress"
+    """Whether it was promoted, and nobody has begun to work on it since."""
+    begun = present.status == "in_progress" or present.status not in STATUSES
+    return present.promoted_at is not None and not begun
 
 
 def _plan(row: InvalidRow, present: WorkspaceRow | None, columns: tuple[str, ...]) -> str:
     if present is None:
         return "insert"
-    if present.promoted_at is not None and _can_reopen(present):
+    if _can_reopen(present):
         return "reopen"
     if present.synced_as == row.synced_as(columns) and present.neon_id == row.id:
         return "unchanged"
