@@ -19,6 +19,7 @@ from outreach_platform.enrichment.promotion import Judges, PromotionReport, prom
 from outreach_platform.enrichment.promotion_writes import Promoter
 from outreach_platform.enrichment.pull import PullReport, pull
 from outreach_platform.enrichment.push import PushReport, push
+from outreach_platform.enrichment.quarantine import OfferReport, offer
 from outreach_platform.enrichment.revalidation import RevalidationReport, revalidate
 from outreach_platform.enrichment.settle import SettleReport, settle
 from outreach_platform.enrichment.tables import Places, places_of, prepare_workspace
@@ -108,6 +109,19 @@ class EnrichmentRun:
             self.workspace,
             places,
             schema=self.schema,
+            batch_size=self.batch_size,
+            run_id=self.run_id,
+        )
+
+    def offer_quarantine(self, entity: Entity) -> OfferReport:
+        """Offer what published snapshots rejected to the invalid table; see `quarantine.offer`."""
+        return offer(
+            self.neon,
+            self.places(entity),
+            self.places(COMPANY).master_shape,
+            data_dir=self.settings.data_dir,
+            schema=self.schema,
+            source=self.source,
             batch_size=self.batch_size,
             run_id=self.run_id,
         )
