@@ -192,8 +192,8 @@ class EnrichmentRun:
                 batch_size=self.batch_size,
                 run_id=self.run_id,
             )
-            if reports[entity.name].restored:
-                self.pull(entity)
+            # Also where nothing is left to restore: an undo may have been killed before this.
+            self.pull(entity)
         return reports
 
     def promoted_in(self, run_id: str) -> str:
