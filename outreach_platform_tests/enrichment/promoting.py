@@ -101,7 +101,8 @@ def add_master(databases: Databases, **values: Any) -> str:
 
 def add_person_master(databases: Databases, **values: Any) -> str:
     """A person that stands in the master; an old row unless `updated_at` is given."""
-    row = masters.person(**{"updated_at": LONG_AGO, "company_unique_id": HOME, **values})
+    known = {"updated_at": LONG_AGO, "company_unique_id": HOME, "email": "adela@known.test"}
+    row = masters.person(**{**known, **values})
     masters.insert(databases.neon, masters.PEOPLE, [row])
     return row["unique_id"]
 
@@ -116,7 +117,7 @@ def add_slot(databases: Databases, number: int, slot_type: str = "CEO", **values
     slot = f"04.04.05.{(number * 7) % 100:02d}.{number:05d}.{(number * 3) % 1000:03d}"
     row = {"company_slot_unique_id": slot, "company_unique_id": HOME, "slot_type": slot_type}
     masters.insert(databases.neon, "marketing.company_slot", [{**row, **values}])
-    return slot
+    return values.get("company_slot_unique_id", slot)
 
 
 def slots(databases: Databases) -> list[Row]:
