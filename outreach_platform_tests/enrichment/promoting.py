@@ -1,5 +1,6 @@
 """Records on the last stretch of their way: completed, judged, and about to be promoted."""
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from outreach_platform_tests.support.enrichment import (
     entity_of,
     invalid_company,
     invalid_person,
+    person_id,
 )
 from outreach_platform_tests.support.postgres import execute
 
@@ -27,6 +29,9 @@ EMAIL = "adela@mended.test"
 HOME = company_id(99_999)
 LONG_AGO = "2020-01-01 00:00:00+00"
 FAR_AHEAD = "2099-01-01 00:00:00+00"
+
+# Far from the numbers of invalid records.
+_numbers = itertools.count(500_000)
 
 
 def complete(databases: Databases, run: EnrichmentRun, *keys: str, **edits: Any) -> None:
@@ -94,7 +99,8 @@ def _there(row: Row | None) -> Row:
 
 def add_master(databases: Databases, **values: Any) -> str:
     """A company that stands in the master; an old row unless `updated_at` is given."""
-    row = masters.company(**{"updated_at": LONG_AGO, **values})
+    known = {"updated_at": LONG_AGO, "company_unique_id": company_id(next(_numbers))}
+    row = masters.company(**{**known, **values})
     masters.insert(databases.neon, masters.COMPANIES, [row])
     return row["company_unique_id"]
 
@@ -102,6 +108,7 @@ def add_master(databases: Databases, **values: Any) -> str:
 def add_person_master(databases: Databases, **values: Any) -> str:
     """A person that stands in the master; an old row unless `updated_at` is given."""
     known = {"updated_at": LONG_AGO, "company_unique_id": HOME, "email": "adela@known.test"}
+    known["unique_id"] = person_id(next(_numbers))
     row = masters.person(**{**known, **values})
     masters.insert(databases.neon, masters.PEOPLE, [row])
     return row["unique_id"]
