@@ -5,34 +5,32 @@ made of it, what Neon has by now. A row is marked as pushed only when Neon has t
 enricher has not changed it since.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import re
+from dataclasses import dataclass, field
 
 from psycopg2.extensions import cursor as Cursor
 
-from outreach_platform.enrichment.content import Content, content_hash, merge, source_hash
+from outreach_platform.enrichment.content import Content, merge
 from outreach_platform.enrichment.log import log_conflicts, log_stage
 from outreach_platform.enrichment.pull import undefined_statuses
+from outreach_platform.enrichment.push_writes import Pushed, mark, update
 from outreach_platform.enrichment.rows import (
     COMPLETE,
-    STILL_COMPLETE,
     InvalidRow,
     WorkspaceRow,
     changed_since_push,
-    content_sql,
     read_invalid,
-    version_sql,
+    read_workspace,
     workspace_batches,
 )
 from outreach_platform.enrichment.settle import NO_SOURCE, note_problems, promotions
-from outreach_platform.enrichment.tables import Places, syncing
-from outreach_platform.foundation.postgres.session import Session, apply_rows
-from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
+from outreach_platform.enrichment.tables import Places
+from outreach_platform.foundation.postgres.session import Session
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
-_SWALLOWED = "Neon's table did not take the change: look for rules or triggers on it"
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_LONGEST = 100
 _PROMOTED = "the record was promoted before this edit, which is kept here: correct the master"
 
 
@@ -57,18 +55,10 @@ class PushReport:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Pushed:
-    """A row as both sides have it after the push."""
-
-    row: WorkspaceRow
-    source: InvalidRow
-    content: Content
-
-
 @dataclass
 class _Applied:
-    confirmed: list[_Pushed]
+    confirmed: list[Pushed]
+    outdated: int
     updated: int
     conflicts: int
     problems: list[tuple[WorkspaceRow, str]]
@@ -76,6 +66,7 @@ class _Applied:
 
 @dataclass(frozen=True)
 class _Pusher:
+    workspace: Session
     places: Places
     schema: str
     run_id: str
@@ -92,21 +83,22 @@ class _Pusher:
         )
         sources = {source.key: source for source in found}
         problems = self.orphans(cursor, [row for row in rows if row.key not in sources])
-        pushed: list[_Pushed] = []
+        outdated = self.outdated(rows, sources)
+        pushed: list[Pushed] = []
         conflicts = []
         for row in rows:
             source = sources.get(row.key)
-            if source is None:
+            if source is None or row.key in outdated:
                 continue
             merged = self.merged(row, source)
             if problem := self.misfit(merged.content):
                 problems.append((row, problem))
                 continue
-            pushed.append(_Pushed(row, source, merged.content))
+            pushed.append(Pushed(row, source, merged.content))
             conflicts += [(row, source, conflict) for conflict in merged.conflicts]
         columns = self.places.columns
         fresh = [each for each in pushed if not each.source.carries(each.row, columns)]
-        taken, refused = self.update(cursor, fresh)
+        taken, refused = update(cursor, self.places, fresh)
         lost = {each.row.key for each, _ in refused}
         arrived = {each.row.key: each for each in taken}
         log_conflicts(
@@ -123,10 +115,29 @@ class _Pusher:
         problems += [(each.row, reason) for each, reason in refused]
         return _Applied(
             [arrived.get(each.row.key, each) for each in pushed if each.row.key not in lost],
+            len(outdated),
             len(taken),
             len(conflicts),
             problems,
         )
+
+    def outdated(self, rows: list[WorkspaceRow], sources: dict[str, InvalidRow]) -> set[str]:
+        """Rows of which somebody else, on another host, pushed a newer edit since they were read.
+
+        The rows of Neon are locked by now, so that no more can come. Where the clock of a new
+        workspace is behind, a pushed time that is later proves nothing: the row itself tells.
+        """
+        pushed = {key: source.pushed_version for key, source in sources.items()}
+        doubtful = [row for row in rows if (at := pushed.get(row.key)) and at > row.version]
+        if not doubtful:
+            return set()
+        where = f"t.{quote_identifier(self.places.entity.key)} = ANY(%s)"
+        keys = [row.key for row in doubtful]
+        found = self.workspace.run(
+            lambda cursor: read_workspace(cursor, self.places, where, [keys])
+        )
+        present = {row.key: row.version for row in found}
+        return {row.key for row in doubtful if present.get(row.key) != row.version}
 
     def merged(self, row: WorkspaceRow, source: InvalidRow):
         """The version that both sides shall have."""
@@ -167,127 +178,12 @@ class _Pusher:
             bits = _INTEGERS.get(self.places.invalid_shape[column].type)
             if bits is None or value is None:
                 continue
-            try:
-                if not -(2**bits) <= int(value) < 2**bits:
-                    return f"{column} is too large a number"
-            except ValueError:
+            if not _WHOLE.fullmatch(value):
                 return f"{column} holds text where a whole number belongs"
+            # Python refuses to read thousands of digits, after having taken its time.
+            if len(value) > _LONGEST or not -(2**bits) <= int(value) < 2**bits:
+                return f"{column} is too large a number"
         return None
-
-    def update(
-        self, cursor: Cursor, pushed: list[_Pushed]
-    ) -> tuple[list[_Pushed], list[tuple[_Pushed, str]]]:
-        """Write the merged rows, all in one statement, or those that the database takes."""
-        if not pushed:
-            return [], []
-        shape, places = self.places.invalid_shape, self.places
-        key = places.entity.key
-        columns = [c for c in places.columns if c != key]
-        about = {
-            "pushed_hash": "text",
-            "pushed_version": "timestamp",
-            "pushed_edit": "text",
-            "edited_at": shape["updated_at"].type,
-            "enriched_at": shape["enriched_at"].type,
-            "enriched_by": "text",
-            "cleared_columns": "text[]",
-        }
-        source = recordset({**types_of(shape, [key, *columns]), **about})
-        sets = ", ".join(f"{quote_identifier(c)} = v.{quote_identifier(c)}" for c in columns)
-        statement = (
-            f"UPDATE {places.invalid} t SET {sets}, enrichment_status = 'complete', "
-            "enriched_at = v.enriched_at, enriched_by = v.enriched_by, "
-            "pushed_hash = v.pushed_hash, pushed_version = v.pushed_version, "
-            "pushed_edit = v.pushed_edit, cleared_columns = v.cleared_columns, "
-            "still_invalid = false, passed_hash = NULL, "
-            "updated_at = greatest(t.updated_at, v.edited_at) "
-            f"FROM {source} WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
-            f"RETURNING t.{quote_identifier(key)}, {content_sql(places.columns)}"
-        )
-        arrived: dict[str, Content] = {}
-
-        def write(part: Sequence[_Pushed]) -> None:
-            cursor.execute(statement, [json.dumps([self.values(each) for each in part])])
-            arrived.update(cursor.fetchall())
-
-        taken, refused = apply_rows(cursor, pushed, write)
-        refused += [(each, _SWALLOWED) for each in taken if each.row.key not in arrived]
-        # What Neon has made of it, not what we asked for: it may have triggers.
-        return [
-            replace(each, content=arrived[each.row.key])
-            for each in taken
-            if each.row.key in arrived
-        ], refused
-
-    def values(self, pushed: _Pushed) -> dict:
-        """What is written into Neon of one row."""
-        row, shape = pushed.row, self.places.invalid_shape
-        return {
-            **pushed.content,
-            self.places.entity.key: row.key,
-            "pushed_hash": content_hash(self.places.columns, pushed.content),
-            "pushed_version": str(row.version),
-            "pushed_edit": content_hash(self.places.columns, row.content),
-            "edited_at": _written(row.version, shape["updated_at"].type),
-            "enriched_at": _written(row.enriched_at or row.version, shape["enriched_at"].type),
-            "enriched_by": row.enriched_by,
-            "cleared_columns": _cleared(pushed),
-        }
-
-    def mark(self, cursor: Cursor, confirmed: list[_Pushed]) -> set[str]:
-        """Mark rows as pushed that are as they were read; returns the keys of these."""
-        syncing(cursor)
-        places, shape = self.places, self.places.workspace_shape
-        key = places.entity.key
-        columns = [c for c in places.columns if c != key]
-        types = {
-            **types_of(shape, [key, *columns, "last_sync_hash", "pulled_content"]),
-            "version": "timestamp",
-            "read_content": "jsonb",
-        }
-        sets = ", ".join(f"{quote_identifier(c)} = v.{quote_identifier(c)}" for c in columns)
-        rows = [
-            {
-                **each.content,
-                key: each.row.key,
-                "pulled_content": each.content,
-                "last_sync_hash": source_hash(
-                    *(places.columns, each.content, each.source.reason_code),
-                    *(each.source.errors, each.source.warnings),
-                ),
-                "version": str(each.row.version),
-                "read_content": each.row.content,
-            }
-            for each in confirmed
-        ]
-        cursor.execute(
-            f"UPDATE {places.workspace} t SET {sets}, pulled_content = v.pulled_content, "
-            "last_sync_hash = v.last_sync_hash, sync_problem = NULL, "
-            f"pushed_to_neon_at = greatest({clock(shape, 'pushed_to_neon_at')}, t.updated_at) "
-            f"FROM {recordset(types)} "
-            f"WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
-            f"AND {version_sql(places)} = v.version "
-            f"AND {content_sql(places.columns)} = v.read_content AND {STILL_COMPLETE} "
-            f"RETURNING t.{quote_identifier(key)}",
-            [json.dumps(rows)],
-        )
-        return {marked for (marked,) in cursor.fetchall()}
-
-
-def _cleared(pushed: _Pushed) -> list[str]:
-    """Columns that were emptied on purpose: a promotion empties them in the master, too."""
-    cleared = set(pushed.source.cleared)
-    for column, value in pushed.content.items():
-        if (value or "").strip():
-            cleared.discard(column)
-        elif (pushed.source.content.get(column) or "").strip():
-            cleared.add(column)
-    return sorted(cleared)
-
-
-def _written(moment: object, type_name: str) -> str:
-    """A naive UTC time as the column's type reads it."""
-    return f"{moment}+00" if "with time zone" in type_name else str(moment)
 
 
 def push(
@@ -298,22 +194,21 @@ def push(
     Raises:
         SourceError: a database is away or refuses; a later push finds what was done.
     """
-    pusher = _Pusher(places, schema, run_id)
+    pusher = _Pusher(workspace, places, schema, run_id)
     report = PushReport()
     where = f"{COMPLETE} AND {changed_since_push(places)}"
     for rows in workspace_batches(workspace, places, where, batch_size):
         applied = neon.run(lambda cursor, rows=rows: pusher.apply(cursor, rows))
-        marked: set[str] = set()
-        if applied.confirmed:
-            confirmed = applied.confirmed
-            marked = workspace.run(lambda cursor, rows=confirmed: pusher.mark(cursor, rows))
-        problems = [(row.key, row.version, said) for row, said in applied.problems]
-        note_problems(workspace, places, problems)
+        marked, refused = workspace.run(
+            lambda cursor, rows=applied.confirmed: mark(cursor, places, rows)
+        )
+        problems = [*applied.problems, *((each.row, said) for each, said in refused)]
+        note_problems(workspace, places, [(row.key, row.version, said) for row, said in problems])
         report.read += len(rows)
         report.updated += applied.updated
         report.conflicts += applied.conflicts
         report.confirmed += len(marked)
-        report.moved_on += len(applied.confirmed) - len(marked)
-        report.problems += [f"{row.key}: {said}" for row, said in applied.problems]
+        report.moved_on += len(applied.confirmed) - len(marked) - len(refused) + applied.outdated
+        report.problems += [f"{row.key}: {said}" for row, said in problems]
     report.problems += undefined_statuses(workspace, places)
     return report

@@ -3,7 +3,7 @@
 import itertools
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,13 @@ from outreach_platform.enrichment.entities import COMPANY, PEOPLE, Entity
 from outreach_platform.enrichment.tables import prepare_workspace
 from outreach_platform.enrichment.tables_neon import prepare_neon
 from outreach_platform.foundation import audit
+from outreach_platform.foundation.postgres.session import Session
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform_tests.support.postgres import drop_database, fresh_database
 
 Row = dict[str, Any]
 Dump = dict[str, list[str]]
+Event = Callable[[], object]
 
 _numbers = itertools.count(1)
 
@@ -241,3 +243,19 @@ def _connected(url: DatabaseUrl) -> Iterator[Connection]:
 
 def _adapted(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def meanwhile(session: Session, *, before: Event | None = None, after: Event | None = None) -> None:
+    """Let something happen just before, or just after, a session's next transaction."""
+    run = session.run
+
+    def interrupted(work: Any) -> Any:
+        session.run = run
+        if before is not None:
+            before()
+        result = run(work)
+        if after is not None:
+            after()
+        return result
+
+    session.run = interrupted
