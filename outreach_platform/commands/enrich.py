@@ -6,29 +6,26 @@ same work in transactions that are rolled back, and says what came of it.
 
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 import dagster as dg
 
 from outreach_platform.commands import output
+from outreach_platform.commands.enrich_dry import Row, databases, dry_rows, stage_row
 from outreach_platform.commands.launch import RunOutcome, ready_instance, run_job
 from outreach_platform.enrichment.entities import ENTITIES, Entity, entity_named
 from outreach_platform.enrichment.layout import EnrichmentFolder
-from outreach_platform.enrichment.records import StageRecord, find_stage, stage_record
-from outreach_platform.enrichment.run import EnrichmentRun, ids_of, read_ids
+from outreach_platform.enrichment.records import find_stage
+from outreach_platform.enrichment.run import read_ids
 from outreach_platform.foundation.errors import EXIT_FAILED, EXIT_OK, UsageError
 from outreach_platform.foundation.lake import replacing
 from outreach_platform.operations.jobs import enrichment_config
-from outreach_platform.resources import NeonDatabase, WorkspaceDatabase
 from outreach_platform.settings import Settings, load_settings
 
-Row = dict[str, Any]
-
-DONE, FAILED, WOULD = "done", "failed", "dry run"
+DONE, FAILED = "done", "failed"
 # The asset of each stage, and the job that makes it.
 _ASSETS = {
     "push": "pushed_to_neon",
@@ -70,9 +67,10 @@ def run_stages(
     """
     settings = load_settings()
     entities = list(ENTITIES) if entity is None else [entity_named(entity)]
-    with _databases(settings) as databases, _chosen(settings, ids_file) as ids:
+    databases(settings)
+    with _chosen(settings, ids_file) as ids:
         if dry_run:
-            rows = _dry(settings, databases, stages, entities, batch_size, ids)
+            rows = dry_rows(settings, stages, entities, batch_size, ids=ids)
         else:
             rows = _launched(settings, stages, entities, batch_size, ids)
     show(rows, as_json=as_json)
@@ -96,19 +94,19 @@ def print_passed(*, entity: str | None, batch_size: int, dry_run: bool, as_json:
     settings = load_settings()
     entities = list(ENTITIES) if entity is None else [entity_named(entity)]
     passed: list[tuple[str, str]] = []
-    with _databases(settings) as databases:
-        if dry_run:
-            rows = _dry(
-                *(settings, databases, ["revalidate"], entities, batch_size, None),
-                on_passed=lambda name, key: passed.append((name, key)),
-            )
-        else:
-            rows = _launched(settings, ["revalidate"], entities, batch_size, None)
-            folder = EnrichmentFolder(settings.data_dir)
-            for row in rows:
-                path = folder.passed(str(row["run_id"]), row["entity"])
-                ids = read_ids(path) if path.exists() else ()
-                passed += [(row["entity"], key) for key in ids]
+    if dry_run:
+        rows = dry_rows(
+            *(settings, ["revalidate"], entities, batch_size),
+            on_passed=lambda name, key: passed.append((name, key)),
+        )
+    else:
+        databases(settings)
+        rows = _launched(settings, ["revalidate"], entities, batch_size, None)
+        folder = EnrichmentFolder(settings.data_dir)
+        for row in rows:
+            path = folder.passed(str(row["run_id"]), row["entity"])
+            ids = read_ids(path) if path.exists() else ()
+            passed += [(row["entity"], key) for key in ids]
     for row in rows:
         said = {**row, "problems": len(row.get("problems", ()))}
         output.message(", ".join(f"{name}: {output.worded(value)}" for name, value in said.items()))
@@ -120,19 +118,6 @@ def print_passed(*, entity: str | None, batch_size: int, dry_run: bool, as_json:
         for _, key in passed:
             click.echo(key)
     return EXIT_FAILED if any(row["status"] == FAILED for row in rows) else EXIT_OK
-
-
-@contextmanager
-def _databases(settings: Settings) -> Iterator[tuple[NeonDatabase, WorkspaceDatabase]]:
-    """Both databases, held for this process where they are embedded.
-
-    Raises:
-        UsageError: only one of the two is configured.
-    """
-    neon, workspace = NeonDatabase(), WorkspaceDatabase()
-    workspace.url(settings)
-    neon.url(settings)
-    yield neon, workspace
 
 
 @contextmanager
@@ -226,7 +211,7 @@ def _rows(
 ) -> list[Row]:
     """A row for each stage and entity that the run came to; one more for a failure."""
     rows = [
-        _row(record, DONE)
+        stage_row(record, DONE)
         for stage in ("offer", *stages)
         for entity in entities
         if (record := find_stage(folder, outcome.run_id, stage, entity.name))
@@ -242,67 +227,3 @@ def _rows(
             }
         )
     return rows
-
-
-def _row(record: StageRecord, status: str) -> Row:
-    row: Row = {"stage": record.stage, "entity": record.entity, "status": status, **record.counts}
-    if record.stage in ("revalidate", "promote"):
-        row["reasons"] = record.reasons
-    return {**row, "problems": record.problems, "run_id": record.run_id}
-
-
-def _dry(
-    settings: Settings,
-    databases: tuple[NeonDatabase, WorkspaceDatabase],
-    stages: Sequence[str],
-    entities: Sequence[Entity],
-    batch_size: int,
-    ids: Path | None,
-    on_passed: Callable[[str, str], None] = lambda _name, _key: None,
-) -> list[Row]:
-    """Do the stages in transactions that are rolled back."""
-    neon, workspace = databases
-    run = EnrichmentRun(
-        settings,
-        neon.url(settings),
-        workspace.url(settings),
-        "dry-run",
-        batch_size=batch_size,
-        dry_run=True,
-    )
-    lock = run.lock()
-    lock.acquire("a dry run", settings.toml.locks.wait_seconds)
-    try:
-        rows: list[Row] = []
-        for stage in _with_offer(settings, stages):
-            for entity in entities:
-                report = _stage(run, stage, entity, ids, on_passed)
-                rows.append(_row(stage_record(run.run_id, stage, entity.name, report), WOULD))
-        return rows
-    finally:
-        run.close()
-        lock.release()
-
-
-def _with_offer(settings: Settings, stages: Sequence[str]) -> list[str]:
-    """The stages with the one that a pull begins with where settings say so."""
-    offers = "pull" in stages and settings.toml.enrichment.offer_quarantine
-    return ["offer", *stages] if offers else list(stages)
-
-
-def _stage(
-    run: EnrichmentRun,
-    stage: str,
-    entity: Entity,
-    ids: Path | None,
-    on_passed: Callable[[str, str], None],
-) -> Any:
-    if stage == "offer":
-        return run.offer_quarantine(entity)
-    if stage == "pull":
-        return run.pull(entity)
-    if stage == "push":
-        return run.push(entity)
-    if stage == "revalidate":
-        return run.revalidate(entity, lambda key: on_passed(entity.name, key))
-    return run.promote(entity, None if ids is None else ids_of(entity, ids))

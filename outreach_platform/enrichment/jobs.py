@@ -7,11 +7,11 @@ import dagster as dg
 from pydantic import Field
 
 from outreach_platform.enrichment.entities import ENTITIES
-from outreach_platform.enrichment.records import keep_stage, stage_record
+from outreach_platform.enrichment.records import StageRecord, keep_stage, stage_record
 from outreach_platform.enrichment.resources import EnrichmentRuns
 from outreach_platform.enrichment.run import BATCH_SIZE
 from outreach_platform.enrichment.sheet_reading import read_sheet
-from outreach_platform.enrichment.sheet_rows import import_sheet
+from outreach_platform.enrichment.sheet_rows import ImportReport, import_sheet
 from outreach_platform.operations.failures import failing_clearly
 from outreach_platform.operations.jobs import WING_TAG
 
@@ -71,12 +71,23 @@ def import_edits(
         places = {entity.name: run.places(entity) for entity in ENTITIES}
         report = import_sheet(run.workspace, places, sheet, by=config.by, entity=config.entity)
         run.record_funnel()
-    record = stage_record(run.run_id, "import", config.entity or BOTH, report)
-    refused = [f"line {each.line}: {each.reason}" for each in report.refused]
-    keep_stage(run.folder, record.model_copy(update={"problems": [*report.notices, *refused]}))
-    for sentence in [*report.notices, *refused]:
+    record = import_record(run.run_id, config.entity, report)
+    keep_stage(run.folder, record)
+    for sentence in record.problems:
         context.log.warning(sentence)
-    return {**record.counts, "refused": len(refused)}
+    return dict(record.counts)
+
+
+def import_record(run_id: str, entity: str | None, report: ImportReport) -> StageRecord:
+    """What an import did: its counts, and a sentence for each line that it could not take."""
+    refused = [f"line {each.line}: {each.reason}" for each in report.refused]
+    record = stage_record(run_id, "import", entity or BOTH, report)
+    return record.model_copy(
+        update={
+            "counts": {**record.counts, "refused": len(refused)},
+            "problems": [*report.notices, *refused],
+        }
+    )
 
 
 @dg.job(
