@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.content import Content, errors_by_column
 from outreach_platform.enrichment.entities import ENTITIES, entity_named
-from outreach_platform.enrichment.rows import content_sql, read_workspace
+from outreach_platform.enrichment.rows import content_sql, read_workspace, version_sql
 from outreach_platform.enrichment.sheet_edits import STALE, Edit, Judge
 from outreach_platform.enrichment.spreadsheet import (
     STATUS,
@@ -28,7 +28,7 @@ from outreach_platform.enrichment.spreadsheet import (
 )
 from outreach_platform.enrichment.tables import Places, rows_as_dicts
 from outreach_platform.foundation.postgres.session import Session, apply_rows
-from outreach_platform.foundation.postgres.shape import clock, naive_utc, recordset, types_of
+from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _OPEN = ("pending", "in_progress", "failed")
@@ -80,7 +80,7 @@ def _page(cursor: Cursor, places: Places, statuses: list[str], after: str | None
         f"SELECT t.{key} AS key, {content_sql(places.columns)} AS content, "
         f"{', '.join(f't.{name}' for name in WORK_COLUMNS)}, t.reason_code, "
         "t.original_validation_errors AS errors, "
-        f"{naive_utc(places.workspace_shape, 'updated_at', 't')} AS moment "
+        f"{version_sql(places)} AS moment "
         f"FROM {places.workspace} t WHERE t.{STATUS} = ANY(%s) AND t.promoted_at IS NULL {onward}"
         f"ORDER BY t.{key} LIMIT %s",
         [statuses, *parameters, _ROWS],
@@ -255,7 +255,7 @@ def _statement(places: Places, columns: Sequence[str]) -> str:
         f"UPDATE {places.workspace} t SET {sets}, enriched_at = "
         f"CASE WHEN v.completes THEN {clock(shape, 'enriched_at')} ELSE t.enriched_at END "
         f"FROM {recordset(types)} WHERE t.{key} = v.record_id AND t.promoted_at IS NULL "
-        f"AND {naive_utc(shape, 'updated_at', 't')} IS NOT DISTINCT FROM v.read_version "
+        f"AND {version_sql(places)} = v.read_version "
         f"AND t.{STATUS}::text IS NOT DISTINCT FROM v.read_status "
         f"AND {content_sql(places.columns)} = v.read_content RETURNING t.{key}"
     )
