@@ -7,7 +7,6 @@ promoters at once take each record once.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -46,7 +45,7 @@ class PromotionReport:
         inserted, updated: what they became in the master.
         held: records that passed and stay, with the reason written on them.
         not_passed: ids that were asked for and have not passed in their present state.
-        edited: records that an enricher is changing again.
+        edited: records that passed and that an enricher is changing again.
         reasons: held records by reason.
     """
 
@@ -100,6 +99,8 @@ def promote(
     batches = _passed(neon, places, batch_size) if ids is None else _chunks(ids, batch_size)
     for keys in batches:
         edited = workspace.run(lambda cursor, keys=keys: _edited(cursor, places, keys))
+        if ids is not None and edited:
+            edited = neon.run(lambda cursor, keys=edited: _that_passed(cursor, places, keys))
         wanted = [key for key in keys if key not in edited]
         part = neon.run(lambda cursor, keys=wanted: _batch(cursor, promoter, judges, keys))
         part.edited = len(keys) - len(wanted)
@@ -148,10 +149,19 @@ def _edited(cursor: Cursor, places: Places, keys: Sequence[str]) -> set[str]:
     """Records whose enricher has gone on since the push: their time has not come."""
     key = quote_identifier(places.entity.key)
     cursor.execute(
-        f"SELECT t.{key} FROM {places.workspace} t WHERE t.{key} = ANY(%s) "
-        f"AND t.promoted_at IS NULL "
+        f"SELECT t.{key} FROM {places.workspace} t "
+        f"WHERE t.{key} = ANY(%s) AND t.promoted_at IS NULL "
         f"AND ({COMPLETE} AND NOT {changed_since_push(places)}) IS NOT TRUE",
         [list(keys)],
+    )
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _that_passed(cursor: Cursor, places: Places, keys: set[str]) -> set[str]:
+    key = quote_identifier(places.entity.key)
+    cursor.execute(
+        f"SELECT t.{key} FROM {places.invalid} t WHERE {_PASSED} AND t.{key} = ANY(%s)",
+        [sorted(keys)],
     )
     return {name for (name,) in cursor.fetchall()}
 
@@ -246,13 +256,13 @@ def _targets(
         f"WHERE m.{key} = ANY(%s) ORDER BY m.{key} FOR UPDATE",
         [[row.key for row in rows]],
     )
-    found: dict[str, tuple[str, Any]] = {
-        name: (row, moment) for name, row, moment in cursor.fetchall()
-    }
+    found = {name: (text, moment) for name, text, moment in cursor.fetchall()}
     newer = [
         row.key
         for row in rows
-        if (master := found.get(row.key)) and master[1] and not _is_newer(row, master[1])
+        if (master := found.get(row.key))
+        and master[1]
+        and not (row.updated_at and row.updated_at >= master[1])
     ]
     bad = _bad_masters(cursor, promoter, judges, newer)
     return [
@@ -285,7 +295,3 @@ def _bad_masters(
         )
         bad |= {name for (name,) in cursor.fetchall()}
     return bad
-
-
-def _is_newer(row: InvalidRow, master: Any) -> bool:
-    return row.updated_at is not None and row.updated_at >= master
