@@ -56,8 +56,9 @@ def undo_run(run_id: str, *, batch_size: int, dry_run: bool, as_json: bool) -> i
         with opened(settings, "dry-run", dry_run=True, batch_size=batch_size) as run:
             reports = run.undo(run_id)
         rows = [
-            _undo_row(name, WOULD, report.restored, report.problems)
-            for name, report in reports.items()
+            _undo_row(entity.name, WOULD, report.restored, report.problems)
+            for entity in ENTITIES
+            if (report := reports.get(entity.name))
         ]
     else:
         rows = _launched_undo(settings, run_id, batch_size)
