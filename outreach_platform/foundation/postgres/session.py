@@ -11,7 +11,7 @@ import psycopg2.errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from outreach_platform.foundation.errors import BusyError, SourceUnavailableError
+from outreach_platform.foundation.errors import BusyError, SourceError, SourceUnavailableError
 from outreach_platform.foundation.postgres.connection import open_connection, translate
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 
@@ -22,6 +22,10 @@ _LOCK_TIMEOUT = "30s"
 _COLLIDED = (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure)
 # What one row can be guilty of; anything else is the statement's, the server's or ours.
 _ROW_FAULTS = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.RaiseException)
+# The server's function that raises what a trigger wants raised, with whatever SQLSTATE it chose.
+_RAISED = "exec_stmt_raise"
+_QUOTED = re.compile(r'".*"')
+_FUNCTION = re.compile(r"PL/pgSQL function ([\w.]+\()")
 
 # To the last mark: a value may hold some itself.
 _QUOTED = re.compile(r'".*"', re.DOTALL)
@@ -80,6 +84,8 @@ class Session:
             ) from None
         except _COLLIDED as error:
             raise _Collision(translate(error, self.url)) from None
+        except psycopg2.DataError as error:
+            raise SourceError(f"{self.url.display} refused a statement: {_reason(error)}") from None
         except psycopg2.Error as error:
             if self._connection is not None and self._connection.closed:
                 self._connection = None
@@ -154,9 +160,11 @@ def apply_rows(
     try:
         with savepoint(cursor):
             apply(rows)
-    except _ROW_FAULTS as error:
+    except psycopg2.Error as error:
+        if not isinstance(error, _ROW_FAULTS) and error.diag.source_function != _RAISED:
+            raise
         if len(rows) == 1:
-            return [], [(rows[0], _reason(error))]
+            return [], [(rows[0], f"the database refused it: {_reason(error)}")]
         middle = len(rows) // 2
         first = apply_rows(cursor, rows[:middle], apply)
         second = apply_rows(cursor, rows[middle:], apply)
@@ -166,7 +174,10 @@ def apply_rows(
 
 def _reason(error: psycopg2.Error) -> str:
     """The server's sentence without the values that it quotes."""
+    if error.diag.source_function == _RAISED:
+        found = _FUNCTION.search(error.diag.context or "")
+        return f"a trigger on its table{f' ({found[1]}))' if found else ''}"
     said = (error.diag.message_primary or type(error).__name__).strip()
-    if not isinstance(error, psycopg2.IntegrityError):  # which quotes names alone
-        said = _QUOTED.sub("…", said)
-    return f"the database refused it: {said}"
+    if isinstance(error, psycopg2.DataError):
+        said = _QUOTED.sub("…", said.partition(': "')[0])
+    return said
