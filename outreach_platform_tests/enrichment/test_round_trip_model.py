@@ -215,6 +215,7 @@ class RoundTrip(RuleBasedStateMachine):
         self.pulls()
         self.pushes()
         again = self.world.run.pull(COMPANY)
+        self.model.settle()
         assert (again.inserted, again.refreshed, again.reopened, again.conflicts) == (0, 0, 0, 0)
         more = self.world.run.push(COMPANY)
         assert (more.updated, more.confirmed, more.moved_on, more.conflicts) == (0, 0, 0, 0)

@@ -252,6 +252,7 @@ def test_undo_gives_back_what_was_there(
             assert (found.not_pulled[0], found.orphans[0], found.doubled[0]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_reconciliation_sees_a_record_in_two_places(
     pg_server: EmbeddedServer, samples: tuple[str, str], tmp_path: Path
 ) -> None:
