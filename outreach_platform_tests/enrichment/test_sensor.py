@@ -1,5 +1,6 @@
 """The sensor by real ticks, on a real instance, over real databases."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from outreach_platform_tests.support.enrichment_jobs import (
     opened,
     placed,
 )
-from outreach_platform_tests.support.postgres import execute, free_port
+from outreach_platform_tests.support.postgres import execute, free_port, wait_until
 from outreach_platform_tests.support.product import Product, failures
 
 Opened = tuple[Product, dg.DagsterInstance]
@@ -295,3 +296,39 @@ def test_a_restart_asks_for_the_same_run(
         assert elsewhere() == f"{request.tags[BATCH_TAG]}-2", "it knows of the first attempt"
         assert launched(wing, asked(wing)).success
         assert elsewhere() == ""
+
+
+@pytest.mark.slow
+def test_up_promotes_what_an_enricher_completes(databases: Databases, tmp_path: Path) -> None:
+    """A real daemon, code server and run worker; the enricher only marks a row as complete."""
+    product = Product(tmp_path, addresses(databases))
+    (key,) = databases.add_companies(1)
+    assert product("enrich", "pull").code == 0
+    log = tmp_path / "up.log"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "outreach_platform", "up", "--port", str(free_port())],
+            cwd=tmp_path,
+            env=product.variables(),
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: "the UI is at" in log.read_text(), "the UI is up", seconds=180)
+        databases.complete(key, website=SITE)
+        wait_until(lambda: databases.master(key), "the row is promoted", seconds=150)
+
+        def stamped() -> bool:
+            row = databases.row(key)
+            return bool(row and row["promoted_at"])
+
+        wait_until(stamped, "the workspace is told", seconds=30)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    with product.here() as instance:
+        runs = instance.get_runs(dg.RunsFilter(job_name=PROMOTION))
+    assert len(runs) == 1
+    assert runs[0].tags["dagster/sensor_name"] == "enrichment_complete"
+    assert runs[0].tags["dagster/run_key"] == f"{runs[0].tags[BATCH_TAG]}-1"
