@@ -1,16 +1,21 @@
 """Connections that are cut in the midst of every stage, and databases that are down."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
+from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.entities import COMPANY
 from outreach_platform.enrichment.run import EnrichmentRun
 from outreach_platform.foundation.errors import SourceUnavailableError
 from outreach_platform.foundation.postgres import session
+from outreach_platform.foundation.postgres.session import Session
 from outreach_platform.settings import load_settings
 from outreach_platform_tests.enrichment.faulty import DESK, STAGES, away, finish, prepared
 from outreach_platform_tests.support.enrichment import (
@@ -73,6 +78,31 @@ def test_a_connection_lost_in_mid_batch_is_opened_again(
     execute(url, _CUT.format(times=1, event=event, table=table))
     getattr(run, stage)(COMPANY)
     assert fetch(url, "SELECT last_value > 1 FROM public.cuts") == [(True,)]
+    finish(databases, run, keys)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_commit_whose_answer_is_lost_is_not_done_twice(
+    databases: Databases, enrichment: NewRuns, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Every third transaction is committed, and nobody is told."""
+    monkeypatch.setattr(session, "_WAIT_SECONDS", 0.01)
+    run = enrichment(batch_size=4)
+    keys = prepared(databases, run, stage)
+    begun, turns = Session._begun, itertools.count(1)
+
+    @contextmanager
+    def without_answer(self: Session) -> Iterator[Cursor]:
+        with begun(self) as cursor:
+            yield cursor
+        if next(turns) % 3 == 1:
+            self.close()
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "_begun", without_answer)
+        getattr(run, stage)(COMPANY)
+    assert next(turns) > 4
     finish(databases, run, keys)
 
 
