@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.entities import PEOPLE
 from outreach_platform.enrichment.masters import SOURCE_SYSTEM, VALIDATED_BY, Target
-from outreach_platform.enrichment.slots import Seat, assign
+from outreach_platform.enrichment.slots import Seat, assign, insert_new
 from outreach_platform.enrichment.tables import HISTORY, Places, one, qualified
 from outreach_platform.foundation.audit import AuditEvent, insert_event
 from outreach_platform.foundation.errors import BusyError, IntegrityError
@@ -162,7 +162,8 @@ class Promoter:
             if name in shape
         }
         names = [quote_identifier(name) for name in columns]
-        cursor.execute(
+        insert_new(
+            *(cursor, self.places.entity.master, self.places.entity.key),
             f"INSERT INTO {self.places.master} ({', '.join([*names, *moments])}) "
             f"SELECT {', '.join([*names, *moments.values()])} "
             f"FROM {recordset(types_of(shape, columns))} "
@@ -201,25 +202,29 @@ class Promoter:
         return [name for name in named if name in shape and not shape[name].generated]
 
     def keep(self, cursor: Cursor, targets: Sequence[Target], seats: dict[str, Seat]) -> None:
-        """Copy the invalid rows, and both states of the master, into the history."""
+        """Copy the invalid rows, and both states of the master, into the history.
+
+        In the order in which people took seats, so that an undo empties shared ones last.
+        """
         key = quote_identifier(self.places.entity.key)
         rows = [
             {
+                "n": number,
                 "id": each.row.id,
                 "before": each.before_text,
                 "slot_before": seat.before if (seat := seats.get(each.row.key)) else None,
                 "slot_after": seat.after if seat else None,
             }
-            for each in targets
+            for number, each in enumerate(targets)
         ]
         types = {"id": "bigint", "before": "text", "slot_before": "jsonb", "slot_after": "jsonb"}
         cursor.execute(
             f"INSERT INTO {qualified(self.schema, HISTORY)} (run_id, entity, record_key, neon_id, "
             "invalid_row, master_before, master_after, slot_before, slot_after) "
             f"SELECT %s, %s, i.{key}, i.id, to_jsonb(i), v.before::jsonb, to_jsonb(m), "
-            f"v.slot_before, v.slot_after FROM {recordset(types)} "
+            f"v.slot_before, v.slot_after FROM {recordset({**types, 'n': 'int'})} "
             f"JOIN {self.places.invalid} i ON i.id = v.id "
-            f"JOIN {self.places.master} m ON m.{key} = i.{key}",
+            f"JOIN {self.places.master} m ON m.{key} = i.{key} ORDER BY v.n",
             [self.run_id, self.places.entity.name, json.dumps(rows)],
         )
         self.count(cursor.rowcount, len(targets), "kept in the history")

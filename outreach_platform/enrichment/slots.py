@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.masters import SOURCE_SYSTEM
 from outreach_platform.enrichment.tables import HISTORY, one, qualified
+from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.warehouse import quote_text
 from outreach_platform.records.barton import slot_id
 
@@ -75,13 +77,38 @@ def _read(
 
 def _make(cursor: Cursor, schema: str, missing: Sequence[tuple[str, str]]) -> None:
     for company, kind in missing:
-        cursor.execute(
+        insert_new(
+            *(cursor, "company_slot", "company_unique_id, slot_type"),
             f"INSERT INTO {qualified(schema, 'company_slot')} (company_slot_unique_id, "
             "company_unique_id, slot_type, is_filled, created_at, source_system) "
             "VALUES (%s, %s, %s, false, now(), %s) "
             "ON CONFLICT (company_unique_id, slot_type) DO NOTHING",
             [_unused_id(cursor, schema), company, kind, SOURCE_SYSTEM],
         )
+
+
+def insert_new(
+    cursor: Cursor, table: str, unique: str, statement: str, parameters: Sequence[Any]
+) -> None:
+    """Run an INSERT … ON CONFLICT.
+
+    Args:
+        cursor: of the transaction.
+        table: its name, for the message.
+        unique: the columns of ON CONFLICT.
+        statement: with placeholders.
+        parameters: for these.
+
+    Raises:
+        SourceError: nothing keeps these columns unique, so that a record could stand there twice.
+    """
+    try:
+        cursor.execute(statement, parameters)
+    except psycopg2.errors.InvalidColumnReference:
+        raise SourceError(
+            f"{table} has no UNIQUE ({unique}), so that a record could be promoted into it twice: "
+            "remove doubled rows, add the constraint and run again"
+        ) from None
 
 
 def _unused_id(cursor: Cursor, schema: str) -> str:

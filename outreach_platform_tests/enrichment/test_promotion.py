@@ -258,6 +258,20 @@ def test_a_master_without_a_needed_column_is_refused(databases: Databases, enric
         enrichment().promote(COMPANY)
 
 
+def test_a_master_without_a_key_is_refused(databases: Databases, enrichment: NewRun):
+    run = enrichment()
+    (key,) = passed(databases, run, a_company())
+    execute(databases.neon, f"ALTER TABLE {MASTER} DROP CONSTRAINT company_master_pkey")
+    with pytest.raises(SourceError, match=r"company_master has no UNIQUE \(company_unique_id\)"):
+        run.promote(COMPANY)
+    # A company that stands there twice is not overwritten twice either.
+    for _ in range(2):
+        add_master(databases, company_unique_id=key)
+    with pytest.raises(IntegrityError, match="history"):
+        run.promote(COMPANY)
+    assert databases.invalid(key) is not None
+
+
 def test_a_master_that_is_a_view(databases: Databases, enrichment: NewRun):
     execute(
         databases.neon,
@@ -304,13 +318,21 @@ def test_poisonous_rows_are_held_and_the_others_go_on(databases: Databases, enri
     rows = [a_company() for _ in range(9)]
     rows[2]["company_name"] = "A name of more than twenty letters"
     rows[5]["city"] = "Atlantis"
+    rows[8]["industry"] = "Piracy"
+    trigger(
+        databases,
+        "BEFORE INSERT",
+        MASTER,
+        "IF NEW.industry = 'Piracy' THEN RAISE 'no pirates' USING ERRCODE = '28000'; END IF; "
+        "RETURN NEW;",
+    )
     run = enrichment(batch_size=9)
     keys, report = promoted(databases, run, *rows)
-    assert (report.taken, report.inserted, report.held) == (9, 7, 2)
-    assert report.reasons == {"PROMOTION_REFUSED": 2}
+    assert (report.taken, report.inserted, report.held) == (9, 6, 3)
+    assert report.reasons == {"PROMOTION_REFUSED": 3}
     for number, key in enumerate(keys):
-        assert (databases.master(key) is None) == (number in (2, 5))
-        assert (databases.invalid(key) is None) == (number not in (2, 5))
+        assert (databases.master(key) is None) == (number in (2, 5, 8))
+        assert (databases.invalid(key) is None) == (number not in (2, 5, 8))
     row, workspace = invalid(databases, keys[2]), desk(databases, keys[2])
     assert (row["reason_code"], row["still_invalid"]) == ("PROMOTION_REFUSED", True)
     assert "value too long" in row["validation_errors"]["record"]
@@ -318,8 +340,8 @@ def test_poisonous_rows_are_held_and_the_others_go_on(databases: Databases, enri
     assert (row["revalidation_attempts"], row["passed_hash"]) == (1, None)
     assert workspace["enrichment_status"] == "failed"
     assert workspace["reason_code"] == "PROMOTION_REFUSED"
-    assert logged(databases, "promote") == [(9, 7, 2)]
-    assert [audit["held"] for audit in audited(databases)] == [2]
+    assert logged(databases, "promote") == [(9, 6, 3)]
+    assert [audit["held"] for audit in audited(databases)] == [3]
     # Nothing of them is left, and nothing takes them along.
     assert enrichment().promote(COMPANY).taken == 0
 
@@ -372,9 +394,9 @@ def test_a_failure_at_any_statement_leaves_nothing(
     run = enrichment()
     old = add_master(databases)
     keys = passed(databases, run, a_company(company_unique_id=old), a_company())
-    trigger(databases, when, table, "RAISE 'stop' USING ERRCODE = '57014'; RETURN NULL;")
+    trigger(databases, when, table, "PERFORM public.stop(); RETURN NULL;")
     before = databases.dump()
-    with pytest.raises(SourceError, match="stop"):
+    with pytest.raises(SourceError, match=r"stop\(\) does not exist"):
         run.promote(COMPANY)
     assert databases.dump() == before
     name = f"{when}_{table}".replace(" ", "_").replace(".", "_").lower()

@@ -139,6 +139,36 @@ def test_a_pull_beside_a_promotion_offers_nothing_again(databases: Databases, en
     assert stamped == [{"n": len(keys)}]
 
 
+def test_whole_rounds_at_once(databases: Databases, enrichment: NewRun):
+    """Push, judge and promote in two processes' hands, with failures in between."""
+    keys = databases.add_companies(40)
+    first = enrichment()
+    first.pull(COMPANY)
+    databases.complete(*keys, website="https://www.mended.test")
+    databases.edit(*keys[::4], website="dotless")
+    runs = [enrichment(batch_size=size) for size in (3, 7, 11)]
+
+    def round_trip(run: EnrichmentRun) -> PromotionReport:
+        run.push(COMPANY)
+        run.revalidate(COMPANY)
+        report = run.promote(COMPANY)
+        run.pull(COMPANY)
+        return report
+
+    reports = at_once(*(lambda run=run: round_trip(run) for run in runs))
+    last = round_trip(enrichment())
+    bad = set(keys[::4])
+    assert_once(databases, [key for key in keys if key not in bad], [*reports, last])
+    rows = databases.rows(databases.neon, "SELECT * FROM marketing.company_invalid")
+    assert {row["company_unique_id"] for row in rows} == bad
+    assert {row["revalidation_attempts"] for row in rows} == {1}
+    funnel, state = first.funnel(COMPANY), first.reconcile(COMPANY)
+    assert (funnel.failed, funnel.pulled, funnel.promoted) == (len(bad), len(bad), 30)
+    assert (state.not_pulled[0], state.orphans[0], state.doubled[0], state.lost_edits[0]) == (
+        *(0, 0, 0, 0),
+    )
+
+
 def test_a_commit_without_an_answer_is_counted_once(
     databases: Databases, enrichment: NewRun, monkeypatch: pytest.MonkeyPatch
 ):

@@ -151,6 +151,20 @@ def test_slot_table_and_sequence_are_made_if_missing(bare_databases: Databases, 
 
 
 @pytest.mark.usefixtures("home")
+def test_slots_without_a_key_are_refused(databases: Databases, enrichment: NewRun):
+    execute(
+        databases.neon,
+        "ALTER TABLE marketing.company_slot "
+        "DROP CONSTRAINT company_slot_company_unique_id_slot_type_key",
+    )
+    run = enrichment()
+    (key,) = passed(databases, run, a_person())
+    with pytest.raises(SourceError, match=r"no UNIQUE \(company_unique_id, slot_type\)"):
+        run.promote(PEOPLE)
+    assert databases.master(key) is None
+
+
+@pytest.mark.usefixtures("home")
 def test_a_title_that_names_no_slot_is_held(databases: Databases, enrichment: NewRun):
     run = enrichment()
     keys = passed(databases, run, a_person(title="Archivist"), a_person(title="HR Manager"))
@@ -339,10 +353,10 @@ def test_a_failure_at_the_slot_leaves_nothing(databases: Databases, enrichment: 
         databases,
         when,
         "marketing.company_slot",
-        "RAISE 'stop' USING ERRCODE = '57014'; RETURN NULL;",
+        "PERFORM public.stop(); RETURN NULL;",
     )
     before = databases.dump()
-    with pytest.raises(SourceError, match="stop"):
+    with pytest.raises(SourceError, match=r"stop\(\) does not exist"):
         run.promote(PEOPLE)
     assert databases.dump() == before
 

@@ -350,25 +350,28 @@ def test_a_company_that_was_there_before_its_people_goes_back(
     assert standing(databases) == before
 
 
-def test_slots_are_given_back(databases: Databases, enrichment: NewRun):
+@pytest.mark.parametrize(("done_by", "undone_by"), [(2, 2), (10, 1)])
+def test_slots_are_given_back(
+    databases: Databases, enrichment: NewRun, done_by: int, undone_by: int
+):
     add_home(databases)
     add_slot(databases, 11, "CEO", is_filled=False, confidence_score="0.50", source_system="old")
     add_slot(databases, 12, "CFO", is_filled=True, person_unique_id="04.04.02.05.00005.005")
     known = add_person_master(databases, title="Boss")
     before = standing(databases)
-    run = enrichment(batch_size=2)
+    run = enrichment(batch_size=done_by)
     promoted(
         databases,
         run,
         a_person(title="CEO"),
         a_person(title="CFO"),
-        a_person(title="HR"),
+        *(a_person(title="HR") for _ in range(6)),
         a_person(title="CEO"),
         a_person(unique_id=known, title="HR"),
     )
     assert len(slots(databases)) == 3
-    report = enrichment(batch_size=2).undo(run.run_id)["people"]
-    assert (report.restored, report.problems) == (5, [])
+    report = enrichment(batch_size=undone_by).undo(run.run_id)["people"]
+    assert (report.restored, report.problems) == (10, [])
     assert standing(databases) == before
 
 
@@ -413,9 +416,9 @@ def test_a_failure_at_any_statement_takes_nothing_back(
     run = enrichment()
     old = add_master(databases)
     promoted(databases, run, a_company(company_unique_id=old), a_company())
-    trigger(databases, when, table, "RAISE 'stop' USING ERRCODE = '57014'; RETURN NULL;")
+    trigger(databases, when, table, "PERFORM public.stop(); RETURN NULL;")
     before = databases.dump()
-    with pytest.raises(SourceError, match="stop"):
+    with pytest.raises(SourceError, match=r"stop\(\) does not exist"):
         enrichment().undo(run.run_id)
     assert databases.dump() == before
 
