@@ -1,6 +1,7 @@
 """A pooler between the platform and its databases, and people who get in one another's way."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -146,3 +147,46 @@ def test_a_person_whose_company_is_nowhere_waits_for_it(
     row = databases.row(person)
     assert row is not None
     assert (row["enrichment_status"], row["reason_code"]) == ("failed", "UNKNOWN_COMPANY")
+
+
+@pytest.mark.slow
+def test_runs_on_several_hosts_at_once_do_everything_once(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """The lock of the wing is a file: it does not hold another host."""
+    keys = databases.add_companies(24)
+    rounds, settings = 4, load_settings(data_dir=tmp_path)
+
+    def on_host(name: str) -> None:
+        for number in range(rounds):
+            run = EnrichmentRun(
+                settings, databases.neon, databases.workspace, f"{name}-{number}", batch_size=5
+            )
+            for stage in STAGES:
+                getattr(run, stage)(COMPANY)
+            run.close()
+
+    on_host("first")
+    with ThreadPoolExecutor(4) as pool:
+        hosts = [pool.submit(on_host, name) for name in ("a", "b", "c")]
+        for number, key in enumerate(keys):
+            website = f"https://www.mended{number}.test" if number % 4 else "no dot"
+            databases.complete(key, website=website)
+        for host in hosts:
+            host.result()
+    on_host("last")
+    history = databases.rows(databases.neon, "SELECT * FROM marketing.promotion_history")
+    good = {key for number, key in enumerate(keys) if number % 4}
+    assert sorted(row["record_key"] for row in history) == sorted(good)
+    for number, key in enumerate(keys):
+        row, invalid, master = databases.row(key), databases.invalid(key), databases.master(key)
+        assert row is not None
+        if key in good:
+            assert invalid is None
+            assert master is not None
+            assert master["website_url"] == row["website"] == f"https://www.mended{number}.test"
+            assert row["promoted_at"] is not None
+        else:
+            assert master is None
+            assert invalid is not None
+            assert (row["enrichment_status"], invalid["revalidation_attempts"]) == ("failed", 1)
