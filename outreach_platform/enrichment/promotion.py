@@ -182,7 +182,7 @@ def _batch(
     report.taken = report.promoted + len(as_passed)
     if not as_passed:
         return report
-    kept, held = _admitted(cursor, places, judges, as_passed)
+    kept, held = _admitted(cursor, promoter, judges, as_passed)
     targets = _targets(cursor, promoter, judges, kept)
     audit_id = promoter.announce(cursor)
     taken, refused = apply_rows(
@@ -218,11 +218,12 @@ def _is_as_passed(row: InvalidRow, places: Places) -> bool:
 
 
 def _admitted(
-    cursor: Cursor, places: Places, judges: Judges, rows: list[InvalidRow]
+    cursor: Cursor, promoter: Promoter, judges: Judges, rows: list[InvalidRow]
 ) -> tuple[list[InvalidRow], list[Rejection]]:
     """Hold people whom the master cannot take though they passed."""
-    if places.entity.name != PEOPLE.name or not rows:
+    if promoter.places.entity.name != PEOPLE.name:
         return rows, []
+    promoter.keep_companies(cursor, {row.content[COMPANY.key] for row in rows})
     cursor.execute(judges.records, [[row.key for row in rows]])
     errors = {key: codes for key, codes, _ in cursor.fetchall()}
     held = [found for row in rows if (found := _hold(row, errors[row.key]))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
-from outreach_platform.enrichment.entities import PEOPLE
+from outreach_platform.enrichment.entities import COMPANY, PEOPLE
 from outreach_platform.enrichment.masters import SOURCE_SYSTEM, VALIDATED_BY, Target
 from outreach_platform.enrichment.slots import Seat, assign, insert_new
 from outreach_platform.enrichment.tables import HISTORY, Places, one, qualified
@@ -73,6 +73,15 @@ class Promoter:
         )
         inserted, updated = one(cursor)
         return inserted, updated
+
+    def keep_companies(self, cursor: Cursor, keys: set[str | None]) -> None:
+        """See that companies stay in the master until the people are in, who need them."""
+        key = quote_identifier(COMPANY.key)
+        cursor.execute(
+            f"SELECT 1 FROM {qualified(self.schema, COMPANY.master)} c WHERE c.{key} = ANY(%s) "
+            f"ORDER BY c.{key} FOR KEY SHARE",
+            [sorted(filter(None, keys))],
+        )
 
     def write(self, cursor: Cursor, targets: Sequence[Target], audit_id: int | None) -> None:
         """Bring records into the master and take them out of the invalid table, all or none.

@@ -14,13 +14,18 @@ from outreach_platform.enrichment.tables import HISTORY, Places, qualified
 from outreach_platform.foundation.audit import AuditEvent, insert_event
 from outreach_platform.foundation.errors import IntegrityError, UsageError
 from outreach_platform.foundation.postgres.session import Session, apply_rows
-from outreach_platform.foundation.warehouse import quote_identifier
+from outreach_platform.foundation.warehouse import quote_identifier, quote_text
 
 EVENT = "enrichment_undo"
 _CHANGED = "the master's row was changed after the promotion"
 _BACK = "it failed validation again, and its new invalid row stands there"
 _PEOPLE = "people in the master belong to this company by now: take them back first"
 _SHORTEST = 8
+# How a record comes back: for people to look at, so that no sensor promotes it again.
+_RESET = (
+    '{"enrichment_status": "pending", "passed_hash": null, "passed_rules": null, '
+    '"pushed_version": null}'
+)
 
 
 @dataclass
@@ -208,13 +213,15 @@ def _restore(cursor: Cursor, places: Places, schema: str, numbers: list[int]) ->
         chosen,
     )
     done = cursor.rowcount + _rewrite(cursor, places, history, numbers)
-    columns = _named(cursor, f"SELECT invalid_row FROM {history} WHERE id = ANY(%s)", numbers)
+    # Reset before it is inserted, not after: a trigger may move the time of every change.
+    row = f"invalid_row || {quote_text(_RESET)}"
+    columns = _named(cursor, f"SELECT {row} FROM {history} WHERE id = ANY(%s)", numbers)
     listed = _listed(
         c for c, column in places.invalid_shape.items() if c in columns and not column.generated
     )
     cursor.execute(
         f"INSERT INTO {places.invalid} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM ("
-        f"SELECT (jsonb_populate_record(NULL::{places.invalid}, h.invalid_row)).* "
+        f"SELECT (jsonb_populate_record(NULL::{places.invalid}, h.{row})).* "
         f"FROM {history} h WHERE h.id = ANY(%s)) r",
         chosen,
     )
@@ -223,12 +230,6 @@ def _restore(cursor: Cursor, places: Places, schema: str, numbers: list[int]) ->
             f"{len(numbers)} {places.entity.name} promotions could not be taken back whole, so "
             "that nothing of the batch was: look for rules or triggers on the tables"
         )
-    cursor.execute(
-        f"UPDATE {places.invalid} t SET enrichment_status = 'pending', passed_hash = NULL, "
-        f"passed_rules = NULL, pushed_version = NULL FROM {history} h "
-        f"WHERE h.id = ANY(%s) AND t.{key} = h.record_key",
-        chosen,
-    )
     if places.entity.name == PEOPLE.name:
         give_back(cursor, schema, numbers)
     cursor.execute(f"UPDATE {history} SET undone_at = now() WHERE id = ANY(%s)", chosen)

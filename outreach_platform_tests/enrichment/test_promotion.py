@@ -195,16 +195,19 @@ def test_a_deleted_workspace_row_does_not_hinder(databases: Databases, enrichmen
 
 def test_what_was_held_or_failed_is_not_promoted(databases: Databases, enrichment: NewRun):
     run = enrichment()
-    keys = passed(databases, run, *(a_company() for _ in range(4)))
-    faults = ["still_invalid = true", "passed_hash = NULL", "passed_rules = NULL"]
+    keys = passed(databases, run, *(a_company() for _ in range(5)))
+    faults = [
+        *("still_invalid = true", "passed_hash = NULL", "passed_rules = NULL"),
+        "enrichment_status = 'pending'",
+    ]
     for key, fault in zip(keys, faults, strict=False):
         execute(
             databases.neon,
             f"UPDATE marketing.company_invalid SET {fault} WHERE company_unique_id = '{key}'",
         )
     report = run.promote(COMPANY, keys)
-    assert (report.taken, report.inserted, report.not_passed) == (1, 1, 3)
-    assert [databases.master(key) is not None for key in keys] == [False, False, False, True]
+    assert (report.taken, report.inserted, report.not_passed) == (1, 1, 4)
+    assert [databases.master(key) is not None for key in keys] == [*[False] * 4, True]
 
 
 def test_ids_that_were_asked_for(databases: Databases, enrichment: NewRun):

@@ -1,8 +1,11 @@
 """Promotion of people: names, phones, companies, and a slot for each."""
 
+import psycopg2.errors
 import pytest
 
+from outreach_platform.enrichment import promotion
 from outreach_platform.enrichment.entities import COMPANY, PEOPLE
+from outreach_platform.enrichment.promotion_writes import Promoter
 from outreach_platform.foundation.errors import SourceError
 from outreach_platform_tests.enrichment.promoting import (
     EMAIL,
@@ -210,6 +213,20 @@ def test_a_company_lost_between_pass_and_promotion(
     assert set(row["validation_errors"]) == {"company_unique_id"}
     assert databases.master(stays) is None and databases.master(goes) is not None
     assert [slot["company_unique_id"] for slot in slots(databases)] == [other]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_company_cannot_go_while_its_people_come(databases: Databases, enrichment: NewRun):
+    run = enrichment()
+    keys = passed(databases, run, a_person())
+    promoter = Promoter(run.places(PEOPLE), run.schema, run.run_id)
+    delete = "SET lock_timeout = '200ms'; DELETE FROM marketing.company_master"
+    with run.neon.transaction() as cursor:
+        assert promotion._batch(cursor, promoter, run._judges(PEOPLE), keys).inserted == 1
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            execute(databases.neon, delete)
+    execute(databases.neon, delete)
+    assert databases.master(keys[0]) is not None
 
 
 def test_a_person_whose_company_is_promoted_before(databases: Databases, enrichment: NewRun):
