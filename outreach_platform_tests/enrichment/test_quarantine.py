@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -29,13 +30,9 @@ from outreach_platform_tests.support.enrichment import (
     company_id,
     invalid_company,
 )
+from outreach_platform_tests.support.enrichment_jobs import addresses, metadata, opened, placed
 from outreach_platform_tests.support.postgres import execute, wait_until
-from outreach_platform_tests.support.product import (
-    Product,
-    materialized,
-    run_state,
-    url_text,
-)
+from outreach_platform_tests.support.product import Product, failures, materialized, run_state
 
 VERSION = "20260302100000"
 BEFORE = datetime(2025, 1, 1)
@@ -351,7 +348,7 @@ def test_rows_without_a_key_are_told_and_do_not_stop_the_others(
         [(None, ["email_invalid"]), (person, ["email_invalid"]), (None, ["company_not_valid"])],
     )
     report = enrichment().offer_quarantine(column)
-    assert report.inserted == 1
+    assert (report.read, report.inserted, report.gone) == (3, 1, 0)
     count = {"company": 2, "people": 1}[column.name]
     (problem,) = report.problems
     assert problem == (
@@ -694,6 +691,38 @@ def test_optional_columns_may_be_missing(
     assert counted(enrichment().offer_quarantine(COMPANY)) == {"read": 1, "unchanged": 1}
 
 
+def test_the_state_is_told_by_whichever_column_says_it(
+    databases: Databases, enrichment: NewRun, data: Path
+) -> None:
+    one, two = add_companies(
+        databases,
+        bad_company(address_state=" ", state_abbrev="OH"),
+        bad_company(address_state="Ohio", state_abbrev="OH"),
+    )
+    publish(data, rejected([one, two]))
+    assert enrichment().offer_quarantine(COMPANY).inserted == 2
+    rows = [databases.invalid(one), databases.invalid(two)]
+    assert [row and row["state"] for row in rows] == ["OH", "Ohio"]
+
+
+def test_a_full_name_of_its_own_is_kept_and_a_computed_one_is_not_written(
+    databases: Databases, enrichment: NewRun, data: Path
+) -> None:
+    execute(
+        databases.neon,
+        "ALTER TABLE marketing.people_master DROP COLUMN full_name, ADD COLUMN full_name text;"
+        "ALTER TABLE marketing.people_invalid DROP COLUMN company_name, ADD COLUMN company_name "
+        "text GENERATED ALWAYS AS ('of ' || full_name) STORED",
+    )
+    (key,) = add_people(databases, masters.person(email=None, full_name="Dr. Ann Lee"))
+    publish(data, people=rejected([key], ["email_invalid"]))
+    report = enrichment().offer_quarantine(PEOPLE)
+    assert (report.inserted, report.problems) == (1, [])
+    row = databases.invalid(key)
+    assert row
+    assert (row["full_name"], row["company_name"]) == ("Dr. Ann Lee", "of Dr. Ann Lee")
+
+
 def test_a_person_without_a_generated_full_name_has_one(
     databases: Databases, enrichment: NewRun, data: Path
 ) -> None:
@@ -860,6 +889,11 @@ def test_a_file_that_may_not_be_read_is_told(
 
 # Others at the same time.
 
+WAITING = (
+    "SELECT 1 FROM pg_locks JOIN pg_stat_activity a USING (pid) "
+    "WHERE NOT granted AND a.datname = current_database()"
+)
+
 
 def test_a_promotion_at_the_same_time_is_waited_for(
     databases: Databases, enrichment: NewRun, data: Path
@@ -877,9 +911,7 @@ def test_a_promotion_at_the_same_time_is_waited_for(
             target=lambda: reports.append(enrichment().offer_quarantine(COMPANY))
         )
         thread.start()
-        waiting = "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT granted "
-        waiting += "AND a.datname = current_database()"
-        wait_until(lambda: databases.rows(databases.neon, waiting), "the offer waits")
+        wait_until(lambda: databases.rows(databases.neon, WAITING), "the offer waits")
         cursor.execute(
             "UPDATE marketing.company_master SET website_url = 'mended.test' "
             "WHERE company_unique_id = %s",
@@ -892,6 +924,32 @@ def test_a_promotion_at_the_same_time_is_waited_for(
         promoter.close()
     assert [counted(report) for report in reports] == [{"read": 1, "mended": 1}]
     assert databases.invalid(key) is None
+
+
+def test_a_correction_of_the_master_at_the_same_time_is_waited_for(
+    databases: Databases, enrichment: NewRun, data: Path
+) -> None:
+    """Else a record would be offered with the faults of a row that is good when it arrives."""
+    (key,) = add_companies(databases, bad_company())
+    publish(data, rejected([key]))
+    writer = psycopg2.connect(databases.neon.conninfo)
+    reports: list[OfferReport] = []
+    try:
+        writer.cursor().execute(
+            "UPDATE marketing.company_master SET website_url = 'mended.test' "
+            "WHERE company_unique_id = %s",
+            [key],
+        )
+        thread = threading.Thread(
+            target=lambda: reports.append(enrichment().offer_quarantine(COMPANY))
+        )
+        thread.start()
+        wait_until(lambda: databases.rows(databases.neon, WAITING), "the offer waits")
+        writer.commit()
+        thread.join(30)
+    finally:
+        writer.close()
+    assert [counted(report) for report in reports] == [{"read": 1, "mended": 1}]
 
 
 def test_two_offers_at_once_insert_each_record_once(
@@ -951,9 +1009,10 @@ def test_memory_stays_flat_however_many_rows_are_bad(
 
 
 @pytest.mark.slow
-def test_the_bad_rows_of_a_real_snapshot_are_offered(
-    databases: Databases, enrichment: NewRun, data: Path
+def test_what_a_real_snapshot_rejects_comes_back_good(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Snapshot, offer, pull, an enricher's work, promotion, snapshot: all by the real jobs."""
     here = {"address_state": "W. Va.", "state_abbrev": "WV"}
     good = add_companies(databases, *(masters.company(**here) for _ in range(20)))
     bad = add_companies(databases, *(bad_company(**here) for _ in range(2)))
@@ -963,24 +1022,45 @@ def test_the_bad_rows_of_a_real_snapshot_are_offered(
         masters.person(company_unique_id=bad[0], email="n/a", title="tbd"),
         masters.person(company_unique_id=good[0]),
     )
-    product = Product(data.parent, {"NEON_DATABASE_URL": url_text(databases.neon)})
-    with product.here() as instance:
-        result = run_state(instance, "WV")
-    assert result.success
-    assert "snapshots" in materialized(result)
-    (version,) = product.folder("WV").published_versions()
-    source = Manifest.model_validate_json(
-        product.folder("WV").manifest(version).read_bytes()
-    ).source
-    run = enrichment()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EnrichmentRun, "source", source)
-        assert counted(run.offer_quarantine(COMPANY)) == {"read": 2, "inserted": 2}
-        assert counted(run.offer_quarantine(PEOPLE)) == {"read": 2, "left_out": 1, "inserted": 1}
-    assert databases.invalid(lost) is None
-    assert databases.invalid(fine) is None
-    row = databases.invalid(faulty)
-    assert row
-    assert (row["reason_code"], row["batch_id"]) == ("EMPTY_EMAIL", version)
-    assert row["validation_errors"].keys() == {"email", "title"}
-    assert all(databases.invalid(key) for key in bad)
+    toml = tmp_path / "settings.toml"
+    toml.write_text("[enrichment]\noffer_quarantine = true\n")
+    product = Product(tmp_path, {**addresses(databases), "OUTREACH_SETTINGS": str(toml)})
+    with opened(product) as both:
+        wing = placed(both, databases, monkeypatch)
+        snapshot = run_state(wing.instance, "WV")
+        assert snapshot.success
+        assert "snapshots" in materialized(snapshot)
+        folder = product.folder("WV")
+        (version,) = folder.published_versions()
+        # A second state whose file is damaged is told and stops nobody.
+        spoil_parquet(publish(product.data, rejected(good), state="OH", source="elsewhere/neon"))
+
+        pulled = wing.pull()
+        assert pulled.success
+        shown = metadata(pulled, "quarantine")
+        assert (shown["company_read"], shown["company_inserted"]) == (2, 2)
+        assert [shown[f"people_{n}"] for n in ("read", "left_out", "inserted")] == [2, 1, 1]
+        assert len(shown["problems"]) == 1
+        assert "OH" in shown["problems"][0]
+        assert databases.invalid(lost) is None
+        assert databases.invalid(fine) is None
+        row = databases.invalid(faulty)
+        assert row
+        assert (row["reason_code"], row["batch_id"]) == ("EMPTY_EMAIL", version)
+        assert row["validation_errors"].keys() == {"email", "title"}
+
+        databases.complete(*bad, website="https://www.mended.test")
+        assert wing.promotion().success
+        databases.complete(faulty, email="ann@mended.test", title="Chief Executive Officer")
+        assert wing.promotion().success
+        assert [databases.invalid(key) for key in (*bad, faulty)] == [None, None, None]
+        assert metadata(wing.pull(), "quarantine")["company_mended"] == 2
+
+        shutil.rmtree(StateFolder(product.data, "OH").exports)  # no real snapshot's
+        again = run_state(wing.instance, "WV")
+        assert again.success, failures(again)
+        newest = folder.published_versions()[-1]
+        assert newest > version
+        counts = Manifest.model_validate_json(folder.manifest(newest).read_bytes()).counts
+        assert (counts["companies_bad"], counts["people_bad"]) == (0, 0)
+        assert (counts["companies_good"], counts["people_good"]) == (22, 3)
