@@ -26,7 +26,13 @@ _REFERENCED = "referenced_companies"
 _PARAMETER = "\x00"
 
 
-def judging_sql(places: Places, schema: str, company_master_shape: Shape | None = None) -> str:
+def judging_sql(
+    places: Places,
+    schema: str,
+    company_master_shape: Shape | None = None,
+    *,
+    with_passed_companies: bool = False,
+) -> str:
     """A statement that judges rows of the invalid table by the promotion rules.
 
     Its one parameter is the list of keys. It gives `(key, errors text[], warnings text[])` for
@@ -36,6 +42,8 @@ def judging_sql(places: Places, schema: str, company_master_shape: Shape | None 
         places: the tables to judge in.
         schema: the masters' schema.
         company_master_shape: what company_master is made of; people need it.
+        with_passed_companies: a company that passed, and is promoted next, is as good as one in
+            the master, so that people are not refused in the very run that promotes it.
 
     Raises:
         SourceError: a table lacks a column that an error rule reads.
@@ -51,6 +59,8 @@ def judging_sql(places: Places, schema: str, company_master_shape: Shape | None 
     }
     if entity.name == PEOPLE.name:
         parts |= _good_companies(schema, company_master_shape or {})
+    if entity.name == PEOPLE.name and with_passed_companies:
+        parts[GOOD_COMPANIES] += f" UNION {_passed_companies(schema)}"
     return _statement(parts, _scoring(entity.name, tuple(columns)))
 
 
@@ -121,6 +131,17 @@ def _good_companies(schema: str, shape: Shape) -> dict[str, str]:
         f"{_key(COMPANY)} = ANY(ARRAY({named}))",
     )
     return {_REFERENCED: rows, GOOD_COMPANIES: _good_ids()}
+
+
+def _passed_companies(schema: str) -> str:
+    """The companies that candidates name and that wait for their promotion."""
+    key = quote_identifier(COMPANY.key)
+    return (
+        f"SELECT r.{key}::text FROM {qualified(schema, COMPANY.invalid)} AS r "
+        f"WHERE r.{key} = ANY(ARRAY(SELECT DISTINCT c.{key} FROM {_CANDIDATES} AS c)) "
+        "AND r.enrichment_status = 'complete' AND r.passed_hash IS NOT NULL "
+        "AND r.still_invalid IS NOT TRUE"
+    )
 
 
 def _statement(parts: Mapping[str, str], query: str) -> str:

@@ -144,7 +144,7 @@ class EnrichmentRun:
         report = revalidate(
             self.neon,
             self.places(entity),
-            self._judges(entity).records,
+            self._judging(entity, with_passed_companies=True),
             batch_size=self.batch_size,
             run_id=self.run_id,
             on_passed=on_passed,
@@ -246,11 +246,17 @@ class EnrichmentRun:
             yield lambda key: _write_line(file, key)
 
     def _judges(self, entity: Entity) -> Judges:
-        places = self.places(entity)
-        companies = self.places(COMPANY).master_shape
         return Judges(
-            records=judging_sql(places, self.schema, companies),
-            masters=masters_judging_sql(places, self.schema),
+            records=self._judging(entity, with_passed_companies=False),
+            masters=masters_judging_sql(self.places(entity), self.schema),
+        )
+
+    def _judging(self, entity: Entity, *, with_passed_companies: bool) -> str:
+        return judging_sql(
+            self.places(entity),
+            self.schema,
+            self.places(COMPANY).master_shape,
+            with_passed_companies=with_passed_companies,
         )
 
 

@@ -119,10 +119,10 @@ def test_out_and_back(wing: Wing) -> None:
     judged = metadata(promoted, "revalidation")
     assert (judged["company_passed"], judged["company_failed"]) == (1, 1)
     assert judged["company_reasons"] == {"INVALID_WEBSITE": 1}
-    # The company was not in the master yet when the person was judged with it.
-    assert judged["people_judged"] == 1
+    assert judged["people_passed"] == 1, "its company is promoted in the same run"
     end = metadata(promoted, "promotions")
     assert (end["company_inserted"], end["company_updated"], end["company_held"]) == (1, 0, 0)
+    assert end["people_inserted"] == 1
     assert picture(end).format == "PNG"
     assert observed(promoted)["company_invalid"] == {
         **observed(pulled)["company_invalid"],
@@ -144,6 +144,29 @@ def test_out_and_back(wing: Wing) -> None:
     }
     assert all(record and record.entity == "company" for record in kept.values())
     assert set(STAGES) >= {"invalid", "promoted"}
+
+
+def test_a_person_waits_for_a_company_that_passed_and_did_not_arrive(wing: Wing) -> None:
+    """What was promised by its verdict is asked of the master once more."""
+    (company,) = wing.databases.add_companies(1)
+    (person,) = wing.databases.add_invalid(invalid_person(company_unique_id=company))
+    wing.prepare()
+    wing.databases.complete(company, website="https://good.org")
+    wing.databases.complete(person, email="adela@good.org")
+    execute(
+        wing.databases.neon,
+        "ALTER TABLE marketing.company_master ADD CONSTRAINT theirs "
+        "CHECK (website_url <> 'https://good.org')",
+    )
+    result = wing.promotion()
+    assert result.success, failures(result)
+    shown = metadata(result, "promotions")
+    assert (shown["company_held"], shown["people_held"]) == (1, 1)
+    assert shown["people_reasons"] == {"UNKNOWN_COMPANY": 1}
+    assert wing.databases.master(person) is None
+    row = wing.databases.row(person)
+    assert row
+    assert (row["enrichment_status"], row["reason_code"]) == ("failed", "UNKNOWN_COMPANY")
 
 
 def test_a_second_pull_changes_nothing_and_says_so(wing: Wing) -> None:
@@ -378,7 +401,6 @@ def test_what_was_pulled_is_told_though_the_run_failed(
 ) -> None:
     monkeypatch.setenv("N8N_WEBHOOK_URL", listener.url)
     wing.databases.add_companies(1)
-    execute(wing.databases.neon, "DROP TABLE marketing.promotion_history CASCADE")
     execute(wing.databases.workspace, _REFUSE_PEOPLE)
     wing.databases.add_invalid(invalid_person())
     result = wing.pull()
@@ -391,7 +413,7 @@ def test_what_was_pulled_is_told_though_the_run_failed(
 # Not the fault of a row, so that the stage ends.
 _REFUSE_PEOPLE = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'permission denied for people'; END $$;
+$$ BEGIN PERFORM 1 FROM nowhere; RETURN NEW; END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON people_needs_enrichment
 FOR EACH ROW EXECUTE FUNCTION refuse()
 """
