@@ -424,7 +424,6 @@ def test_a_slot_that_others_need_is_not_removed(databases: Databases, enrichment
         ("BEFORE INSERT", "shq.audit_log"),
         ("BEFORE INSERT", "public.shq_validation_log"),
     ],
-    ids=" ".join,
 )
 def test_a_failure_at_any_statement_takes_nothing_back(
     databases: Databases, enrichment: NewRun, when: str, table: str
@@ -446,7 +445,6 @@ def test_a_failure_at_any_statement_takes_nothing_back(
         ("BEFORE UPDATE", MASTER),
         ("BEFORE INSERT", "marketing.company_invalid"),
     ],
-    ids=" ".join,
 )
 def test_rows_that_silently_do_not_come_back_stop_it(
     databases: Databases, enrichment: NewRun, when: str, table: str
