@@ -134,9 +134,10 @@ class Settings(BaseSettings):
         if self.embedded_only:
             return None
         if (self.neon is None) != (self.supabase_database_url is None):
-            given, missing = "NEON_DATABASE_URL", "SUPABASE_DATABASE_URL"
+            given = "NEON_DATABASE_URL" if self.neon_database_url else "NEON_HOST"
+            missing = "SUPABASE_DATABASE_URL"
             if self.neon is None:
-                given, missing = missing, given
+                given, missing = missing, "NEON_DATABASE_URL"
             raise UsageError(
                 f"{given} is set and {missing} is not: enrichment works between the two; set both, "
                 "or neither for the embedded ones"

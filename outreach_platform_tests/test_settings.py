@@ -132,6 +132,68 @@ def test_parts_are_all_or_none(monkeypatch: pytest.MonkeyPatch, missing: str) ->
         _ = load_settings().neon
 
 
+PARTS = {
+    "NEON_HOST": "h",
+    "NEON_DATABASE": "Marketing DB",
+    "NEON_USER": "u",
+    "NEON_PASSWORD": "canary-parts",
+}
+
+
+def test_the_workspace_without_anything_is_the_embedded_one() -> None:
+    assert load_settings().workspace is None
+
+
+@pytest.mark.parametrize("neon", [{"NEON_DATABASE_URL": SECRETS["NEON_DATABASE_URL"]}, PARTS])
+def test_the_workspace_with_both(monkeypatch: pytest.MonkeyPatch, neon: dict[str, str]) -> None:
+    for name, value in {**neon, "SUPABASE_DATABASE_URL": "postgresql://u:canary@w/desk"}.items():
+        monkeypatch.setenv(name, value)
+    workspace = load_settings().workspace
+    assert workspace
+    assert (workspace.params["host"], workspace.params["dbname"]) == ("w", "desk")
+    monkeypatch.setenv("OUTREACH_EMBEDDED_ONLY", "1")
+    assert load_settings().workspace is None, "the demo touches no service"
+
+
+@pytest.mark.parametrize("neon", [{"NEON_DATABASE_URL": SECRETS["NEON_DATABASE_URL"]}, PARTS])
+def test_neon_without_a_workspace_is_no_reason_for_a_stand_in(
+    monkeypatch: pytest.MonkeyPatch, neon: dict[str, str]
+) -> None:
+    for name, value in neon.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    said = f"{next(iter(neon))} is set and SUPABASE_DATABASE_URL is not"
+    with pytest.raises(UsageError, match=said) as caught:
+        _ = settings.workspace
+    assert "canary" not in str(caught.value)
+    assert settings.neon, "snapshots need no workspace"
+
+
+def test_a_workspace_without_neon_is_no_place_for_sample_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SUPABASE_DATABASE_URL", SECRETS["SUPABASE_DATABASE_URL"])
+    with pytest.raises(UsageError, match="is set and NEON_DATABASE_URL is not") as caught:
+        _ = load_settings().workspace
+    assert "canary" not in str(caught.value)
+
+
+def test_a_workspace_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEON_DATABASE_URL", SECRETS["NEON_DATABASE_URL"])
+    monkeypatch.setenv("SUPABASE_DATABASE_URL", "https://canary.supabase.co")
+    with pytest.raises(UsageError, match="SUPABASE_DATABASE_URL") as caught:
+        _ = load_settings().workspace
+    assert "canary" not in str(caught.value)
+
+
+def test_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().n8n_webhook is None
+    monkeypatch.setenv("N8N_WEBHOOK_URL", SECRETS["N8N_WEBHOOK_URL"])
+    assert load_settings().n8n_webhook == SECRETS["N8N_WEBHOOK_URL"]
+    monkeypatch.setenv("OUTREACH_EMBEDDED_ONLY", "1")
+    assert load_settings().n8n_webhook is None, "the demo tells nobody"
+
+
 def test_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_BUCKET", "mine-s3")
     assert load_settings().bucket == "mine-s3"

@@ -1,13 +1,17 @@
-"""What `outreach status` says of events, from what stands on disk alone."""
+"""What `outreach status` says of events and enrichment, from what stands on disk alone."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from outreach_platform.commands.status_enrichment import enrichment_rows
 from outreach_platform.commands.status_events import event_rows
+from outreach_platform.enrichment.funnel import Funnel, FunnelRecord
+from outreach_platform.enrichment.layout import EnrichmentFolder
 from outreach_platform.events.extract import InvalidEventsError
 from outreach_platform.events.run import EventsRun
+from outreach_platform.foundation.lake import write_record
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform_tests.support.event_rows import (
     create_source,
@@ -107,3 +111,71 @@ def test_from_one_export_to_the_next(neon_url: DatabaseUrl, tmp_path: Path) -> N
     gone = status_of(tmp_path)
     assert gone["exports"] == mended["exports"] - 1
     assert f"raw/behavioral_events_{third}.parquet is gone from disk" in gone["problems"]
+
+
+FUNNEL = {
+    "invalid": 119,
+    "pulled": 119,
+    "pending": 100,
+    "in_progress": 4,
+    "complete": 10,
+    "failed": 5,
+    "pushed": 8,
+    "passed": 3,
+    "promoted": 85,
+    "still_invalid": 5,
+    "chronic": 0,
+    "waiting": 0,
+    "problems": 0,
+    "undefined": 0,
+}
+
+
+def kept(data: Path, **counts: int) -> list[dict]:
+    """The rows of status after a run that left these counts of companies."""
+    company = Funnel(entity="company", **{**FUNNEL, **counts})
+    people = Funnel(entity="people", **dict.fromkeys(FUNNEL, 0))
+    record = FunnelRecord(run_id="x", at=NOW, source="neon/db", funnels=[company, people])
+    write_record(EnrichmentFolder(data).funnel, record)
+    return enrichment_rows(settings_for(data))
+
+
+def test_the_workspace_before_the_first_run(tmp_path: Path) -> None:
+    rows = enrichment_rows(settings_for(tmp_path))
+    assert [(row["workspace"], row["status"]) for row in rows] == [
+        ("company", "never run"),
+        ("people", "never run"),
+    ]
+    assert list(rows[0]) == list(kept(tmp_path)[0]), "the same columns before and after"
+
+
+def test_the_funnel(tmp_path: Path) -> None:
+    company, people = kept(tmp_path)
+    shown = (
+        *("invalid", "pulled", "pending", "in_progress", "complete", "pushed", "passed"),
+        *("promoted", "still_invalid"),
+    )
+    assert {name: company[name] for name in shown} == {name: FUNNEL[name] for name in shown}
+    assert (company["status"], company["problems"]) == ("up to date", [])
+    assert company["age"].endswith((" s", " min"))
+    assert people["invalid"] == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "status", "said"),
+    [
+        ({"waiting": 2}, "waiting", None),
+        ({"problems": 3}, "up to date", "3 rows hang, see sync_problem"),
+        ({"chronic": 4}, "up to date", "4 records failed three times or more"),
+        ({"undefined": 1}, "up to date", "1 rows have a status that nobody defined"),
+    ],
+)
+def test_what_is_open_in_the_workspace(
+    tmp_path: Path, counts: dict[str, int], status: str, said: str | None
+) -> None:
+    company, people = kept(tmp_path, **counts)
+    assert company["status"] == status
+    assert [problem.partition(" in the")[0] for problem in company["problems"]] == (
+        [said] if said else []
+    )
+    assert (people["status"], people["problems"]) == ("up to date", [])

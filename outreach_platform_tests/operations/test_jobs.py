@@ -1,4 +1,4 @@
-"""The events job by night and in the queue."""
+"""The events job by night, the pull by the hour, and both in the queue."""
 
 from datetime import UTC, datetime
 
@@ -9,9 +9,13 @@ from outreach_platform.definitions import defs
 from outreach_platform.operations.jobs import (
     NIGHTLY_DAYS,
     WING_TAG,
+    enrichment_config,
+    enrichment_pull_job,
     events_config,
     events_job,
+    hourly_enrichment_pull,
     nightly_events,
+    promotion_job,
 )
 
 
@@ -77,3 +81,83 @@ def test_every_run_of_the_job_carries_the_tag_that_the_queue_limits() -> None:
     assert (events_job.tags or {})[WING_TAG] == "events"
     job = defs.resolve_job_def("events_job")
     assert job.run_tags[WING_TAG] == "events"
+
+
+NEON, SUPABASE = "NEON_DATABASE_URL", "SUPABASE_DATABASE_URL"
+URL = "postgresql://somebody@127.0.0.1:1/records"
+
+
+def pull_tick(moment: datetime) -> dg.RunRequest | dg.SkipReason:
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance, scheduled_execution_time=moment)
+        answer = hourly_enrichment_pull(context)
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+@pytest.mark.parametrize("configured", [(), (NEON, SUPABASE)])
+def test_each_hour_asks_once_for_a_pull(
+    configured: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (NEON, SUPABASE):
+        monkeypatch.delenv(name, raising=False)
+    for name in configured:
+        monkeypatch.setenv(name, URL)
+    asked = [pull_tick(datetime(2028, 2, 29, hour, tzinfo=UTC)) for hour in (5, 5, 6)]
+    keys = [request.run_key for request in asked if isinstance(request, dg.RunRequest)]
+    assert keys == ["2028-02-29T05:00+00:00"] * 2 + ["2028-02-29T06:00+00:00"]
+
+
+@pytest.mark.parametrize("given", [NEON, SUPABASE])
+def test_a_pull_between_a_service_and_a_stand_in_is_skipped(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (NEON, SUPABASE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(given, URL)
+    answer = pull_tick(datetime(2028, 2, 29, 5, tzinfo=UTC))
+    assert isinstance(answer, dg.SkipReason)
+    assert answer.skip_message
+    assert f"{given} is set and " in answer.skip_message
+
+
+def test_the_pull_is_on_and_counts_in_utc() -> None:
+    schedule = hourly_enrichment_pull
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 * * * *", "UTC")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert schedule.job_name == "enrichment_pull_job"
+
+
+@pytest.mark.parametrize(
+    ("job", "assets"),
+    [
+        (
+            "enrichment_pull_job",
+            ("quarantine", "company_needs_enrichment", "people_needs_enrichment"),
+        ),
+        ("promotion_job", ("pushed_to_neon", "revalidation", "promotions")),
+    ],
+)
+def test_the_enrichment_jobs_take_their_config(job: str, assets: tuple[str, ...]) -> None:
+    """Every asset has the options that it knows, and no other."""
+    config = enrichment_config(assets, batch_size=7, entities=["people"], ids_file="ids.txt")
+    assert dg.validate_run_config(defs.resolve_job_def(job), config)
+    chosen = {name.removeprefix("enrichment__"): c["config"] for name, c in config["ops"].items()}
+    assert set(chosen) == set(assets)
+    assert all(options["batch_size"] == 7 for options in chosen.values())
+    tables = {"company_needs_enrichment", "people_needs_enrichment"}
+    assert {name for name, options in chosen.items() if "entities" not in options} == (
+        tables & set(assets)
+    )
+    assert {name for name, options in chosen.items() if "ids_file" in options} == (
+        {"promotions"} & set(assets)
+    )
+
+
+def test_all_jobs_of_the_enrichment_wing_stand_in_one_queue() -> None:
+    for job in (enrichment_pull_job, promotion_job):
+        assert (job.tags or {})[WING_TAG] == "enrichment"
+    for name in (
+        *("enrichment_pull_job", "promotion_job", "enrichment_undo_job", "enrichment_import_job"),
+    ):
+        assert defs.resolve_job_def(name).run_tags[WING_TAG] == "enrichment"

@@ -43,6 +43,8 @@ _OURS = (
     "DAGSTER_",
     "DATABASE_",
     "MLFLOW_",
+    "N8N_",
+    "SLACK_",
 )
 
 
