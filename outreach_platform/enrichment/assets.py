@@ -83,6 +83,8 @@ def quarantine(
         records = [
             _keep(run, "offer", entity, run.offer_quarantine(entity)) for entity in config.chosen
         ]
+    for problem in (problem for record in records for problem in record.problems):
+        context.log.warning(problem)
     return dg.MaterializeResult(
         metadata={**assets_metadata.stages(records), "offer_quarantine": True}
     )
