@@ -8,15 +8,14 @@ from typing import Any
 
 Content = dict[str, str | None]
 
-# Neither stands in a PostgreSQL text, so that `a|b` and `a`, `b` never hash alike.
-_SEPARATOR = "\x1f"
-_NULL = "\x00"
+# No PostgreSQL text holds a zero byte, so that no value can look like the end of another.
+_VALUE, _NULL = "\x00=", "\x00-"
 
 
 def content_hash(columns: Iterable[str], content: Mapping[str, str | None]) -> str:
     """MD5 of the values in the order of `columns`, separated; null and empty differ."""
     values = (content.get(column) for column in columns)
-    text = _SEPARATOR.join(_NULL if value is None else value for value in values)
+    text = "".join(_NULL if value is None else _VALUE + value for value in values)
     return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
@@ -29,7 +28,7 @@ def source_hash(columns: Iterable[str], content: Mapping[str, str | None], *abou
         about: reason, errors and warnings; objects are hashed with their keys in order.
     """
     parts = [content_hash(columns, content), *(_canonical(part) for part in about)]
-    return hashlib.md5(_SEPARATOR.join(parts).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
 def _canonical(value: Any) -> str:
@@ -103,7 +102,8 @@ def merge(
 
     Args:
         columns: the data columns.
-        base: what was pulled or last agreed on; None where nobody knows.
+        base: what was pulled or last agreed on; None where nobody knows: there a value counts
+            more than none.
         workspace: the enricher's version.
         source: Neon's version.
         workspace_wins: who wins where both changed a column: whoever is newer, on a tie the
@@ -121,6 +121,9 @@ def merge(
             merged[column] = ours
         elif known and ours == before:
             merged[column] = theirs
+        elif not known and (_blank(ours) or _blank(theirs)):
+            # Nobody knows whether it was ever emptied: a column that was just added is empty, too.
+            merged[column] = theirs if _blank(ours) else ours
         elif source_is_ours:
             merged[column] = ours
         else:
@@ -128,3 +131,7 @@ def merge(
             merged[column] = ours if workspace_wins else theirs
             conflicts.append(Conflict(column, before, ours, theirs, winner))
     return Merge(merged, tuple(conflicts))
+
+
+def _blank(value: str | None) -> bool:
+    return not (value or "").strip()

@@ -16,7 +16,7 @@ from outreach_platform.enrichment.rows import (
 )
 from outreach_platform.enrichment.tables import Places, syncing
 from outreach_platform.foundation.postgres.session import apply_rows
-from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
+from outreach_platform.foundation.postgres.shape import NOW, kept, naive_utc, recordset, types_of
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _SWALLOWED = "Neon's table did not take the change: look for rules or triggers on it"
@@ -129,10 +129,11 @@ def mark(
         "read_content": "jsonb",
     }
     sets = ", ".join(f"{quote_identifier(c)} = v.{quote_identifier(c)}" for c in columns)
+    moment = f"greatest({NOW}, {naive_utc(shape, 'updated_at', 't')})"
     statement = (
         f"UPDATE {places.workspace} t SET {sets}, pulled_content = v.pulled_content, "
         "last_sync_hash = v.last_sync_hash, sync_problem = NULL, "
-        f"pushed_to_neon_at = greatest({clock(shape, 'pushed_to_neon_at')}, t.updated_at) "
+        f"pushed_to_neon_at = {kept(shape, 'pushed_to_neon_at', moment)} "
         f"FROM {recordset(types)} "
         f"WHERE t.{quote_identifier(key)} = v.{quote_identifier(key)} "
         f"AND {version_sql(places)} = v.version "

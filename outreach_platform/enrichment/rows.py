@@ -157,8 +157,12 @@ def changed_since_push(places: Places) -> str:
 
     By time or by content: the clock of a server may run behind.
     """
+    updated, pushed = (
+        naive_utc(places.workspace_shape, column, "t")
+        for column in ("updated_at", "pushed_to_neon_at")
+    )
     return (
-        "(t.pushed_to_neon_at IS NULL OR t.updated_at > t.pushed_to_neon_at "
+        f"(t.pushed_to_neon_at IS NULL OR {updated} > {pushed} "
         f"OR t.pulled_content IS DISTINCT FROM {content_sql(places.columns)})"
     )
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.enrichment.entities import ENTITIES, STATUSES, Entity
 from outreach_platform.foundation.errors import SourceError
-from outreach_platform.foundation.postgres.shape import Shape, clock, shape_of
+from outreach_platform.foundation.postgres.shape import NOW, Shape, kept, naive_utc, shape_of
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text
 
 WORKSPACE_SCHEMA = "public"
@@ -199,6 +199,7 @@ def _unique(cursor: Cursor, table: str, key: str) -> bool:
     cursor.execute(
         "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
         "AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s) AND i.indisunique "
+        "AND i.indisvalid AND i.indimmediate "
         "AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = %s)",
         [qualified(WORKSPACE_SCHEMA, table), key],
     )
@@ -213,7 +214,11 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
     overwritten by another, two people at one row for example, goes to edit_history.
     """
     name = f"{entity.workspace}_touch"
-    moment = clock(shape, "updated_at")
+    updated, pushed = (naive_utc(shape, c, "OLD") for c in ("updated_at", "pushed_to_neon_at"))
+    moment = (
+        f"greatest({NOW}, {updated} + interval '1 microsecond', "
+        f"{pushed} + interval '1 microsecond')"
+    )
     columns = [column for column in entity.columns if column in shape]
     before, after = content_sql(columns, "OLD"), content_sql(columns, "NEW")
     body = f"""
@@ -225,10 +230,7 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
                 'content', {before}, 'status', OLD.enrichment_status,
                 'enriched_by', OLD.enriched_by, 'updated_at', OLD.updated_at);
         END IF;
-        NEW.updated_at := greatest(
-            {moment},
-            OLD.updated_at + interval '1 microsecond',
-            OLD.pushed_to_neon_at + interval '1 microsecond');
+        NEW.updated_at := {kept(shape, "updated_at", moment)};
         NEW.sync_problem := NULL;
         RETURN NEW;
     END

@@ -7,6 +7,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.foundation.warehouse import quote_identifier
 
+# The present moment without time zone, in UTC.
+NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
 _COLUMNS = """
 SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
        a.atthasdef OR a.attidentity <> '', a.attgenerated <> ''
@@ -53,7 +55,7 @@ def clock(shape: Mapping[str, Column], column: str) -> str:
     Columns without a time zone mean UTC.
     """
     if shape[column].type.startswith("timestamp") and "with time zone" not in shape[column].type:
-        return "(clock_timestamp() AT TIME ZONE 'UTC')"
+        return NOW
     return "clock_timestamp()"
 
 
@@ -61,6 +63,11 @@ def naive_utc(shape: Mapping[str, Column], column: str, table: str = "") -> str:
     """A column of timestamps as SQL, without time zone and in UTC whatever it is declared as."""
     name = f"{table}.{quote_identifier(column)}" if table else quote_identifier(column)
     return f"({name} AT TIME ZONE 'UTC')" if "with time zone" in shape[column].type else name
+
+
+def kept(shape: Mapping[str, Column], column: str, moment: str) -> str:
+    """A time without time zone and in UTC, given as SQL, in the form that a column keeps."""
+    return f"({moment} AT TIME ZONE 'UTC')" if "with time zone" in shape[column].type else moment
 
 
 def types_of(shape: Mapping[str, Column], columns: Iterable[str]) -> dict[str, str]:
