@@ -189,9 +189,9 @@ class Model:
             if source.status != COMPLETE:
                 continue
             good = is_good(source.content[NAME], source.content[WEBSITE])
-            verdict = dict(source.content) if good else None
-            source.attempts += source.passed != verdict if good else source.passed is None
-            source.passed, source.status = verdict, COMPLETE if good else FAILED
+            source.attempts += source.passed != source.content
+            source.passed = dict(source.content) if good else None
+            source.status = COMPLETE if good else FAILED
         if tells:
             self.settle()
 
