@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from outreach_platform.enrichment.entities import COMPANY
@@ -155,8 +156,16 @@ def logged(databases: Databases, stage: str) -> list[tuple[int, int, int]]:
     return [(row["t"], row["p"], row["f"]) for row in rows]
 
 
-def trigger(databases: Databases, when: str, table: str, body: str) -> None:
-    """A trigger on a table of Neon, for example `BEFORE INSERT`, with the body of its function."""
+@contextmanager
+def triggered(databases: Databases, when: str, table: str, body: str) -> Iterator[None]:
+    """A trigger on a table of Neon for the time of a block, for example `BEFORE INSERT`.
+
+    Args:
+        databases: in which Neon stands.
+        when: the moment.
+        table: with its schema.
+        body: of the function, in PL/pgSQL.
+    """
     name = re.sub(r"\W", "_", f"{when}_{table}").lower()
     execute(
         databases.neon,
@@ -165,3 +174,7 @@ def trigger(databases: Databases, when: str, table: str, body: str) -> None:
         f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW "
         f"EXECUTE FUNCTION public.{name}()",
     )
+    try:
+        yield
+    finally:
+        execute(databases.neon, f"DROP FUNCTION public.{name} CASCADE")

@@ -21,7 +21,7 @@ from outreach_platform_tests.enrichment.promoting import (
     master,
     passed,
     promoted,
-    trigger,
+    triggered,
 )
 from outreach_platform_tests.support.enrichment import Databases
 from outreach_platform_tests.support.postgres import execute
@@ -322,15 +322,12 @@ def test_poisonous_rows_are_held_and_the_others_go_on(databases: Databases, enri
     rows[2]["company_name"] = "A name of more than twenty letters"
     rows[5]["city"] = "Atlantis"
     rows[8]["industry"] = "Piracy"
-    trigger(
-        databases,
-        "BEFORE INSERT",
-        MASTER,
+    no_pirates = (
         "IF NEW.industry = 'Piracy' THEN RAISE 'no pirates' USING ERRCODE = '28000'; END IF; "
-        "RETURN NEW;",
+        "RETURN NEW;"
     )
-    run = enrichment(batch_size=9)
-    keys, report = promoted(databases, run, *rows)
+    with triggered(databases, "BEFORE INSERT", MASTER, no_pirates):
+        keys, report = promoted(databases, enrichment(batch_size=9), *rows)
     assert (report.taken, report.inserted, report.held) == (9, 6, 3)
     assert report.reasons == {"PROMOTION_REFUSED": 3}
     for number, key in enumerate(keys):
@@ -390,20 +387,18 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize(("when", "table"), FAILING)
-def test_a_failure_at_any_statement_leaves_nothing(
-    databases: Databases, enrichment: NewRun, when: str, table: str
-):
+def test_a_failure_at_any_statement_leaves_nothing(databases: Databases, enrichment: NewRun):
     run = enrichment()
     old = add_master(databases)
     keys = passed(databases, run, a_company(company_unique_id=old), a_company())
-    trigger(databases, when, table, "PERFORM public.stop(); RETURN NULL;")
     before = databases.dump()
-    with pytest.raises(SourceError, match=r"stop\(\) does not exist"):
-        run.promote(COMPANY)
-    assert databases.dump() == before
-    name = f"{when}_{table}".replace(" ", "_").replace(".", "_").lower()
-    execute(databases.neon, f"DROP FUNCTION public.{name} CASCADE")
+    for when, table in FAILING:
+        with (
+            triggered(databases, when, table, "PERFORM public.stop(); RETURN NULL;"),
+            pytest.raises(SourceError, match=r"stop\(\) does not exist"),
+        ):
+            run.promote(COMPANY)
+        assert databases.dump() == before, f"{when} {table}"
     assert run.promote(COMPANY).promoted == 2
     assert all(databases.invalid(key) is None for key in keys)
 
@@ -416,30 +411,28 @@ LOST = [
 ]
 
 
-@pytest.mark.parametrize(("when", "table"), LOST)
-def test_a_row_that_silently_gets_lost_stops_the_batch(
-    databases: Databases, enrichment: NewRun, when: str, table: str
-):
+def test_rows_that_silently_get_lost_stop_the_batch(databases: Databases, enrichment: NewRun):
     run = enrichment()
     old = add_master(databases)
     passed(databases, run, a_company(company_unique_id=old), a_company())
-    trigger(databases, when, table, "RETURN NULL;")
     before = databases.dump()
-    with pytest.raises(IntegrityError, match="rules or triggers"):
-        run.promote(COMPANY)
-    assert databases.dump() == before
+    for when, table in LOST:
+        with (
+            triggered(databases, when, table, "RETURN NULL;"),
+            pytest.raises(IntegrityError, match="rules or triggers"),
+        ):
+            run.promote(COMPANY)
+        assert databases.dump() == before, f"{when} {table}"
 
 
 def test_earlier_batches_stay_when_a_later_one_fails(databases: Databases, enrichment: NewRun):
     run = enrichment(batch_size=2)
     keys = passed(databases, run, *(a_company() for _ in range(5)))
-    trigger(
-        databases,
-        "BEFORE DELETE",
-        "marketing.company_invalid",
-        f"IF OLD.company_unique_id = '{keys[2]}' THEN RETURN NULL; END IF; RETURN OLD;",
-    )
-    with pytest.raises(IntegrityError):
+    lose = f"IF OLD.company_unique_id = '{keys[2]}' THEN RETURN NULL; END IF; RETURN OLD;"
+    with (
+        triggered(databases, "BEFORE DELETE", "marketing.company_invalid", lose),
+        pytest.raises(IntegrityError),
+    ):
         run.promote(COMPANY)
     assert [databases.invalid(key) is None for key in keys] == [True, True, False, False, False]
     assert [databases.master(key) is None for key in keys] == [False, False, True, True, True]
@@ -467,14 +460,14 @@ def test_a_master_row_that_appears_meanwhile_is_not_taken_for_lost(
     """Between our look and our insert another program inserts the same company."""
     run = enrichment()
     (key,) = passed(databases, run, a_company())
-    trigger(
-        databases,
-        "BEFORE INSERT",
-        "shq.audit_log",
+    meanwhile = (
         f"INSERT INTO {MASTER} (company_unique_id, source_system, promoted_from_intake_at) "
-        f"VALUES ('{key}', 'other', now()) ON CONFLICT DO NOTHING; RETURN NEW;",
+        f"VALUES ('{key}', 'other', now()) ON CONFLICT DO NOTHING; RETURN NEW;"
     )
-    with pytest.raises(BusyError, match="again"):
+    with (
+        triggered(databases, "BEFORE INSERT", "shq.audit_log", meanwhile),
+        pytest.raises(BusyError, match="again"),
+    ):
         run.promote(COMPANY)
     assert databases.invalid(key) is not None
     add_master(databases, company_unique_id=key)

@@ -25,7 +25,7 @@ from outreach_platform_tests.enrichment.promoting import (
     passed,
     promoted,
     slots,
-    trigger,
+    triggered,
 )
 from outreach_platform_tests.support.enrichment import Databases, company_id, person_id
 from outreach_platform_tests.support.postgres import execute
@@ -362,20 +362,17 @@ def test_a_refused_person_takes_no_slot(databases: Databases, enrichment: NewRun
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("when", ["BEFORE INSERT", "BEFORE UPDATE"])
-def test_a_failure_at_the_slot_leaves_nothing(databases: Databases, enrichment: NewRun, when: str):
+def test_a_failure_at_the_slot_leaves_nothing(databases: Databases, enrichment: NewRun):
     run = enrichment()
     passed(databases, run, a_person())
-    trigger(
-        databases,
-        when,
-        "marketing.company_slot",
-        "PERFORM public.stop(); RETURN NULL;",
-    )
     before = databases.dump()
-    with pytest.raises(SourceError, match=r"stop\(\) does not exist"):
-        run.promote(PEOPLE)
-    assert databases.dump() == before
+    for when in ("BEFORE INSERT", "BEFORE UPDATE"):
+        with (
+            triggered(databases, when, "marketing.company_slot", "PERFORM public.stop();"),
+            pytest.raises(SourceError, match=r"stop\(\) does not exist"),
+        ):
+            run.promote(PEOPLE)
+        assert databases.dump() == before, when
 
 
 @pytest.mark.usefixtures("home")

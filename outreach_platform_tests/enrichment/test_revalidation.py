@@ -17,7 +17,7 @@ from outreach_platform_tests.enrichment.promoting import (
     judge,
     logged,
     passed,
-    trigger,
+    triggered,
 )
 from outreach_platform_tests.support.enrichment import Databases, company_id
 from outreach_platform_tests.support.postgres import execute
@@ -225,15 +225,12 @@ def test_nobody_hears_of_a_pass_that_was_rolled_back(databases: Databases, enric
     keys = databases.add_companies(3)
     run = enrichment(batch_size=2)
     complete(databases, run, *keys)
-    trigger(
-        databases,
-        "BEFORE UPDATE",
-        "marketing.company_invalid",
-        f"IF NEW.company_unique_id = '{keys[2]}' THEN RAISE 'no' USING ERRCODE = '57014'; END IF; "
-        "RETURN NEW;",
-    )
+    stop = f"IF NEW.company_unique_id = '{keys[2]}' THEN PERFORM public.stop(); END IF; RETURN NEW;"
     ids: list[str] = []
-    with pytest.raises(SourceError, match="no"):
+    with (
+        triggered(databases, "BEFORE UPDATE", "marketing.company_invalid", stop),
+        pytest.raises(SourceError, match=r"stop\(\) does not exist"),
+    ):
         run.revalidate(COMPANY, ids.append)
     assert ids == keys[:2]
     assert invalid(databases, keys[2])["passed_hash"] is None
