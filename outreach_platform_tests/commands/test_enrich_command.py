@@ -218,6 +218,7 @@ def test_a_pipe(databases: Databases, product: Product, enrich: Callable[..., Fi
     assert databases.master(keys[0])
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_ends_the_round(
     databases: Databases, enrich: Callable[..., Finished]
 ) -> None:

@@ -201,6 +201,7 @@ def test_one_table_alone(wing: Wing, name: str) -> None:
     assert counts == {name: 1, other.pop(): 0}
 
 
+@pytest.mark.slow
 def test_stages_alone_and_one_entity_alone(wing: Wing) -> None:
     """Each stage finds in the tables what the one before it left, in another run."""
     (company,) = wing.databases.add_companies(1)
@@ -419,7 +420,10 @@ FOR EACH ROW EXECUTE FUNCTION refuse()
 """
 
 
-@pytest.mark.parametrize("fault", ["away", "answers 500", "redirects"])
+@pytest.mark.parametrize(
+    "fault",
+    ["away", *(pytest.param(f, marks=pytest.mark.slow) for f in ("answers 500", "redirects"))],
+)
 def test_a_webhook_that_is_down_is_a_warning(
     wing: Wing, listener: Listener, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
