@@ -191,6 +191,14 @@ def test_a_workspace_row_without_source_and_promotion(databases: Databases, enri
     assert run.reconcile(COMPANY).orphans == (2, tuple(sorted([gone, keys[1]])))
 
 
+def test_what_was_promoted_may_leave_the_workspace(databases: Databases, enrichment: NewRun):
+    run = enrichment()
+    promoted(databases, run, a_company())
+    (waiting,) = databases.add_companies(1)
+    execute(databases.workspace, "DELETE FROM company_needs_enrichment")
+    assert run.reconcile(COMPANY).not_pulled == (1, (waiting,))
+
+
 def test_a_promotion_of_people_excuses_no_company(databases: Databases, enrichment: NewRun):
     add_home(databases)
     run = enrichment()
