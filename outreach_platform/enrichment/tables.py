@@ -212,6 +212,9 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
     It never sets a time that is not after the row's last change and last push, however the clock
     runs, and takes back what we noted as a problem of the row's former content. An edit that is
     overwritten by another, two people at one row for example, goes to edit_history.
+    It is named so that it fires last: tables of other hands often have a trigger that moves
+    updated_at whoever writes, and a version that our own marks moved would match no push. Only a
+    record that is reopened gets a new one from us.
     """
     name = f"{entity.workspace}_touch"
     updated, pushed = (naive_utc(shape, c, "OLD") for c in ("updated_at", "pushed_to_neon_at"))
@@ -223,6 +226,13 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
     before, after = content_sql(columns, "OLD"), content_sql(columns, "NEW")
     body = f"""
     BEGIN
+        IF current_setting('outreach.syncing', true) = 'keep' THEN
+            IF OLD.promoted_at IS NULL OR NEW.promoted_at IS NOT NULL
+                OR NEW.enrichment_status IS DISTINCT FROM 'pending' THEN
+                NEW.updated_at := OLD.updated_at;
+            END IF;
+            RETURN NEW;
+        END IF;
         IF current_setting('outreach.syncing', true) = 'on' THEN RETURN NEW; END IF;
         IF {before} <> {after}
             AND coalesce(NOT OLD.pulled_content @> {before}, true) THEN
@@ -238,7 +248,7 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
     cursor.execute(
         "SELECT p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
         "WHERE t.tgrelid = to_regclass(%s) AND t.tgname = %s",
-        [qualified(WORKSPACE_SCHEMA, entity.workspace), name],
+        [qualified(WORKSPACE_SCHEMA, entity.workspace), f"zz_{name}"],
     )
     row = cursor.fetchone()
     if row is not None and row[0] == body:
@@ -251,7 +261,7 @@ def _make_trigger(cursor: Cursor, entity: Entity, shape: Shape) -> None:
     )
     if row is None:
         cursor.execute(
-            f"CREATE TRIGGER {quote_identifier(name)} BEFORE UPDATE ON {table} "
+            f"CREATE TRIGGER {quote_identifier(f'zz_{name}')} BEFORE UPDATE ON {table} "
             f"FOR EACH ROW EXECUTE FUNCTION {function}()"
         )
 
@@ -264,7 +274,7 @@ def content_sql(columns: Sequence[str], table: str = "t") -> str:
 
 def syncing(cursor: Cursor) -> None:
     """Say to the triggers that this transaction's changes are ours and not an enricher's."""
-    cursor.execute("SELECT set_config('outreach.syncing', 'on', true)")
+    cursor.execute("SELECT set_config('outreach.syncing', 'keep', true)")
 
 
 def one(cursor: Cursor) -> tuple:

@@ -256,7 +256,7 @@ def test_an_edit_is_found_though_somebody_dropped_the_trigger(
     assert enrichment().push(COMPANY) == DONE
     execute(
         databases.workspace,
-        "DROP TRIGGER company_needs_enrichment_touch ON company_needs_enrichment",
+        "DROP TRIGGER zz_company_needs_enrichment_touch ON company_needs_enrichment",
     )
     other = {} if same_time else {"updated_at": "2001-01-01"}
     databases.edit(key, website="https://second.test", **other)

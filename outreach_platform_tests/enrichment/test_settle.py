@@ -233,3 +233,29 @@ def test_many_rows_are_told_in_batches(
     run.push(COMPANY)
     decided(databases, run, "revalidate", "promote")
     assert enrichment().settle(COMPANY) == SettleReport(returned=count, promoted=count)
+
+
+@pytest.mark.parametrize("name", ["a_first", "zy_nearly_last"])
+@pytest.mark.parametrize("website", [GOOD, BAD])
+def test_a_trigger_of_other_hands_that_moves_every_time_does_no_harm(
+    databases: Databases, enrichment: Enrichment, website: str, name: str
+) -> None:
+    """It would move the version at our own mark, and no verdict would match any more."""
+    execute(
+        databases.workspace,
+        "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN NEW.updated_at = now(); RETURN NEW; END $$; "
+        f"CREATE TRIGGER {name} BEFORE UPDATE ON company_needs_enrichment "
+        "FOR EACH ROW EXECUTE FUNCTION theirs()",
+    )
+    key = pushed(databases, enrichment, website)
+    run = enrichment()
+    run.revalidate(COMPANY)
+    run.promote(COMPANY)
+    row = row_of(databases, key)
+    told = (row["enrichment_status"], row["promoted_at"] is not None)
+    assert told == (("complete", True) if website == GOOD else ("failed", False))
+    if website == GOOD:
+        databases.add_invalid(invalid_company(company_unique_id=key))
+        assert enrichment().pull(COMPANY).reopened == 1
+        assert row_of(databases, key)["updated_at"] > row["updated_at"]
