@@ -17,7 +17,10 @@ from outreach_platform_tests.support.postgres import (
 )
 
 # Files of few and long tests: begun last, they keep one core waiting for minutes.
-LONG = ("test_end_to_end", "test_demo", "test_serving", "test_events_interrupts", "test_kill")
+LONG = (
+    *("test_end_to_end", "test_demo", "test_serving", "test_events_interrupts", "test_kill"),
+    *("test_enrichment_kill", "test_round_trip_model", "test_sensor"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

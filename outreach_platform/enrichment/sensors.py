@@ -1,5 +1,7 @@
 """The sensor that promotes what enrichers complete."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 
 from outreach_platform.enrichment.resources import EnrichmentRuns
@@ -9,7 +11,8 @@ from outreach_platform.operations.dead_runs import end_dead_runs
 from outreach_platform.operations.jobs import promotion_job
 
 BATCH_TAG = "outreach/batch"
-ATTEMPTS = 3
+# What a lost network or a restarted database breaks heals by itself, though not at once.
+ATTEMPTS, ATTEMPTS_WITHIN = 3, timedelta(hours=1)
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -34,7 +37,7 @@ def enrichment_complete(
     """Ask for a promotion of what is complete.
 
     A batch is named by its rows and their versions, so that a tick that comes twice, or after a
-    restart, asks for the same run; a batch that could not be finished is tried three times.
+    restart, asks for the same run; a batch that could not be finished is tried three times an hour.
     """
     try:
         _, _, workspace = enrichment.databases()
@@ -54,13 +57,15 @@ def _request(instance: dg.DagsterInstance, batch: Batch) -> dg.RunRequest | dg.S
         running = _unfinished(instance)
     if running:
         return dg.SkipReason(f"run {running} is still at work; {batch.rows} rows wait")
-    before = instance.get_runs(
+    before = instance.get_run_records(
         dg.RunsFilter(job_name=promotion_job.name, tags={BATCH_TAG: batch.fingerprint})
     )
-    if len(before) >= ATTEMPTS:
+    since = datetime.now(UTC) - ATTEMPTS_WITHIN
+    if sum(record.create_timestamp >= since for record in before) >= ATTEMPTS:
         return dg.SkipReason(
             f"{batch.rows} rows are still complete after {ATTEMPTS} runs, the last of them "
-            f"{before[0].run_id}: see there what is wrong, then run `outreach enrich run`"
+            f"{before[0].dagster_run.run_id}: see there what is wrong, then run `outreach enrich "
+            "run`; the sensor tries again within an hour"
         )
     return dg.RunRequest(
         run_key=f"{batch.fingerprint}-{len(before) + 1}",

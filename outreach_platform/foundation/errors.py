@@ -40,9 +40,14 @@ class SourceError(OutreachError):
 
 
 class SourceUnavailableError(SourceError):
-    """A source database could not be reached; it may be back later."""
+    """A source database could not be reached; it may be back later.
+
+    Attributes:
+        retried: whether it was tried several times already, and in vain.
+    """
 
     retryable = True
+    retried = False
 
 
 class StoreError(OutreachError):

@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from outreach_platform.enrichment import sensors
 from outreach_platform.enrichment.sensors import ATTEMPTS, BATCH_TAG
 from outreach_platform.foundation.errors import SourceError
 from outreach_platform.foundation.postgres.url import DatabaseUrl
@@ -166,8 +168,12 @@ def test_a_batch_that_fails_is_tried_three_times(wing: Wing, complete: Callable)
     assert keys == [f"{batch}-{n}" for n in range(1, ATTEMPTS + 1)]
     assert tick(wing) == (
         f"1 rows are still complete after 3 runs, the last of them {runs[-1]}: see there what is "
-        "wrong, then run `outreach enrich run`"
+        "wrong, then run `outreach enrich run`; the sensor tries again within an hour"
     )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sensors, "ATTEMPTS_WITHIN", timedelta(0))
+        later = asked(wing)
+        assert later.run_key == f"{batch}-{ATTEMPTS + 1}", "an hour later it tries once more"
     execute(wing.databases.neon, "ALTER TABLE marketing.away RENAME TO company_invalid")
     complete(1)
     again = asked(wing)

@@ -246,3 +246,26 @@ def test_a_savepoint_keeps_what_was_before_it(session: Session, url: DatabaseUrl
 
     session.run(work)
     assert numbers(url) == [2, 3]
+
+
+def test_a_loss_that_an_inner_session_could_not_mend_is_not_repeated_by_the_outer_one(
+    session: Session, url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_WAIT_SECONDS", 0)
+    calls = {"outer": 0, "inner": 0}
+
+    def lost(cursor: psycopg2.extensions.cursor) -> None:
+        calls["inner"] += 1
+        cut_off(cursor, url)
+        add(cursor)
+
+    with closing(Session(url)) as inner:
+
+        def work(cursor: psycopg2.extensions.cursor) -> None:
+            calls["outer"] += 1
+            inner.run(lost)
+
+        with pytest.raises(SourceUnavailableError):
+            session.run(work)
+    assert calls == {"outer": 1, "inner": 3}
+    assert numbers(url) == [1, 2]

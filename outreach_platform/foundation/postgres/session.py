@@ -65,10 +65,15 @@ class Session:
             try:
                 with self.transaction() as cursor:
                     return work(cursor)
-            except (SourceUnavailableError, _Collision) as error:
+            except _Collision as error:
                 if attempt == _ATTEMPTS or self.dry_run:
-                    raise error.said if isinstance(error, _Collision) else error from None
-                time.sleep(_WAIT_SECONDS * attempt)
+                    raise error.said from None
+            except SourceUnavailableError as error:
+                # A loss that another session, used inside the work, has tried to mend already.
+                if attempt == _ATTEMPTS or self.dry_run or error.retried:
+                    error.retried = True
+                    raise
+            time.sleep(_WAIT_SECONDS * attempt)
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
