@@ -220,9 +220,9 @@ def _restore(cursor: Cursor, places: Places, schema: str, numbers: list[int]) ->
         c for c, column in places.invalid_shape.items() if c in columns and not column.generated
     )
     cursor.execute(
-        f"INSERT INTO {places.invalid} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM ("
-        f"SELECT (jsonb_populate_record(NULL::{places.invalid}, h.{row})).* "
-        f"FROM {history} h WHERE h.id = ANY(%s)) r",
+        f"INSERT INTO {places.invalid} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} "
+        f"FROM (SELECT r.* FROM {history} h, "
+        f"jsonb_populate_record(NULL::{places.invalid}, h.{row}) r WHERE h.id = ANY(%s)) q",
         chosen,
     )
     if not done == cursor.rowcount == len(numbers):
