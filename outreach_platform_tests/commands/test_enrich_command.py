@@ -175,11 +175,12 @@ def test_ids_go_from_revalidate_to_promote(
     done = enrich("revalidate")
     assert done.code == 0
     assert dry.out == done.out
-    assert done.out == f"{keys[0]}\n{keys[1]}\n"
+    passed = {keys[0]: "company", keys[1]: "company", keys[4]: "people"}
+    assert done.out.splitlines() == list(passed)
     assert "judged: 3, passed: 2, failed: 1" in done.err
     assert "reasons: INVALID_WEBSITE 1" in done.err
     as_json = enrich("revalidate", "--json")
-    assert as_json.rows == [{"entity": "company", "id": key} for key in keys[:2]]
+    assert as_json.rows == [{"entity": kind, "id": key} for key, kind in passed.items()]
 
     ids = tmp_path / "ids.txt"
     ids.write_text(f"{keys[0]}\n{keys[3]}\n")
