@@ -26,6 +26,8 @@ from outreach_platform_tests.support.enrichment_jobs import addresses
 from outreach_platform_tests.support.postgres import execute, free_port, wait_until
 from outreach_platform_tests.support.product import Finished, Inside, Product
 
+pytestmark = pytest.mark.slow
+
 SITE = "https://good.org"
 SNAKE = re.compile(r"[a-z][a-z0-9_]*")
 STAGES = ("pull", "push", "revalidate", "promote", "run")

@@ -19,6 +19,8 @@ from outreach_platform_tests.support.enrichment_jobs import addresses
 from outreach_platform_tests.support.postgres import execute
 from outreach_platform_tests.support.product import Finished, Inside, Product
 
+pytestmark = pytest.mark.slow
+
 SITE = "https://good.org"
 
 

@@ -41,6 +41,8 @@ from outreach_platform_tests.support.product import (
     url_text,
 )
 
+pytestmark = pytest.mark.slow
+
 Opened = tuple[Product, dg.DagsterInstance]
 CANARY = "canary-71c4e0"
 

@@ -28,6 +28,8 @@ from outreach_platform_tests.support.enrichment_jobs import (
 from outreach_platform_tests.support.postgres import execute
 from outreach_platform_tests.support.product import Product, failures, materialized
 
+pytestmark = pytest.mark.slow
+
 Opened = tuple[Product, dg.DagsterInstance]
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 

@@ -29,6 +29,8 @@ from outreach_platform_tests.support.postgres import (
     stop_server,
 )
 
+pytestmark = pytest.mark.slow
+
 NewRuns = Callable[..., EnrichmentRun]
 
 # Ends its own connection in the midst of a statement, as often as `times` says: numbers of a

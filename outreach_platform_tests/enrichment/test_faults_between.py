@@ -27,6 +27,8 @@ from outreach_platform_tests.support.enrichment import Databases, company_id, in
 from outreach_platform_tests.support.pooler import transaction_pooler
 from outreach_platform_tests.support.postgres import execute, password_server
 
+pytestmark = pytest.mark.slow
+
 NewRuns = Callable[..., EnrichmentRun]
 
 

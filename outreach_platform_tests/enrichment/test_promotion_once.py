@@ -34,6 +34,8 @@ from outreach_platform_tests.enrichment.promoting import (
 from outreach_platform_tests.support.enrichment import Databases
 from outreach_platform_tests.support.postgres import execute
 
+pytestmark = pytest.mark.slow
+
 
 def at_once(*works: Callable[[], PromotionReport]) -> list[PromotionReport]:
     """Begin all works at the same moment, each in a thread of its own."""

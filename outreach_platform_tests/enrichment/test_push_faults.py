@@ -12,6 +12,8 @@ from outreach_platform_tests.enrichment.test_push import DONE, both, pulled
 from outreach_platform_tests.support.enrichment import Databases, meanwhile
 from outreach_platform_tests.support.postgres import execute
 
+pytestmark = pytest.mark.slow
+
 Enrichment = Callable[..., EnrichmentRun]
 
 

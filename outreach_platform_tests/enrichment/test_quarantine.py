@@ -34,6 +34,8 @@ from outreach_platform_tests.support.enrichment_jobs import addresses, metadata,
 from outreach_platform_tests.support.postgres import execute, wait_until
 from outreach_platform_tests.support.product import Product, failures, materialized, run_state
 
+pytestmark = pytest.mark.slow
+
 VERSION = "20260302100000"
 BEFORE = datetime(2025, 1, 1)
 MASTER = datetime(2025, 3, 1, 9, 30)  # what support.masters writes

@@ -26,6 +26,8 @@ from outreach_platform_tests.support.enrichment_jobs import (
 from outreach_platform_tests.support.postgres import execute, free_port, wait_until
 from outreach_platform_tests.support.product import Product, failures
 
+pytestmark = pytest.mark.slow
+
 Opened = tuple[Product, dg.DagsterInstance]
 SITE = "https://good.org"
 SECRET = "canary-sensor-77"

@@ -31,6 +31,8 @@ from outreach_platform_tests.support.postgres import (
     fresh_database,
 )
 
+pytestmark = pytest.mark.slow
+
 ACME, BETA, GAMMA = (f"04.04.01.0{n}.0000{n}.00{n}" for n in (1, 2, 3))
 ANN = "04.04.02.01.00001.001"
 SECRET = "mallory@example.org"

@@ -24,6 +24,8 @@ from outreach_platform_tests.support.enrichment import (
 from outreach_platform_tests.support.masters import company, insert
 from outreach_platform_tests.support.postgres import execute, fetch
 
+pytestmark = pytest.mark.slow
+
 NewRun = Callable[..., EnrichmentRun]
 NO_DDL = """
 CREATE FUNCTION no_ddl() RETURNS event_trigger LANGUAGE plpgsql AS

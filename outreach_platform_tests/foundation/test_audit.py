@@ -60,7 +60,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from outreach_platform.foundation.postgres import connection
 
-    monkeypatch.setattr(connection._open.retry, "wait", wait_none())  # pyright: ignore
+    monkeypatch.setattr(connection.open_connection.retry, "wait", wait_none())  # pyright: ignore
 
 
 def test_the_table_is_made_as_the_contract_says(neon_url: DatabaseUrl) -> None:

@@ -61,7 +61,7 @@ def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from outreach_platform.foundation.postgres import connection
 
-    monkeypatch.setattr(connection._open.retry, "wait", wait_none())  # pyright: ignore
+    monkeypatch.setattr(connection.open_connection.retry, "wait", wait_none())  # pyright: ignore
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
