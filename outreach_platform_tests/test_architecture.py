@@ -105,6 +105,7 @@ def test_the_ground_floor_knows_no_wing() -> None:
         assert not strangers, f"{path.relative_to(ROOT)} imports {sorted(strangers)}"
 
 
+@pytest.mark.slow
 def test_dagster_stays_in_its_shells() -> None:
     core = [path for path in modules() if not is_shell(path)]
     assert len(core) > 20
@@ -113,6 +114,7 @@ def test_dagster_stays_in_its_shells() -> None:
         assert not found, f"{path.relative_to(ROOT)} imports Dagster"
 
 
+@pytest.mark.slow
 def test_shells_use_dagsters_public_face() -> None:
     for path in modules():
         private = {

@@ -288,11 +288,13 @@ def test_secrets_show_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         assert redact(f"x canary-{name} y" if "@" in secret else secret).count("***") == 1
 
 
+@pytest.mark.slow
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().data_dir = Path()  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@pytest.mark.slow
 def test_until() -> None:
     assert parse_until("2026-02-28") == date(2026, 2, 28)
     for text in ("", "tomorrow", "2026-02-30", "28.02.2026"):

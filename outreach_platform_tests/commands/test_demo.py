@@ -175,6 +175,7 @@ def test_a_folder_with_real_events_is_refused(neon_url: DatabaseUrl, tmp_path: P
     assert not (product.data / "embedded").exists(), "no sample was begun"
 
 
+@pytest.mark.slow
 def test_a_folder_with_real_enrichment_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

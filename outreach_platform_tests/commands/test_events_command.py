@@ -37,6 +37,8 @@ from outreach_platform_tests.support.postgres import (
 )
 from outreach_platform_tests.support.product import Inside, Product, url_text
 
+pytestmark = pytest.mark.slow
+
 KEYS = [
     *("export", "status", "version", "rows", "quarantined", "users", "event_types", "first"),
     *("last", "size", "research", "message", "file", "run_id"),

@@ -179,6 +179,7 @@ def test_outside_the_main_thread_nothing_is_watched() -> None:
     assert found == [False]
 
 
+@pytest.mark.slow
 def test_dagster_still_loses_interrupts() -> None:
     """Why the watch is needed: the day this fails, it may go."""
 

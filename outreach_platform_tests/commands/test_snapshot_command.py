@@ -40,6 +40,8 @@ from outreach_platform_tests.support.product import (
     url_text,
 )
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = [
     "state",
     "status",

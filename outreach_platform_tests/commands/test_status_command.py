@@ -42,6 +42,7 @@ def export_of(run: EventsRun) -> str:
     return run.export(DAYS).stamp
 
 
+@pytest.mark.slow
 def test_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "data"
     row = status_of(data)
@@ -61,6 +62,7 @@ def test_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "never run" in shown.out
 
 
+@pytest.mark.slow
 def test_from_one_export_to_the_next(neon_url: DatabaseUrl, tmp_path: Path) -> None:
     create_source(neon_url)
     recent = NOW.replace(tzinfo=None)

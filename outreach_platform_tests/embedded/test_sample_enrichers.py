@@ -106,6 +106,7 @@ def email_passes(row: dict[str, Any]) -> bool:
     return bool(STRICT_EMAIL.fullmatch(email)) and not EXAMPLE_EMAIL.search(email)
 
 
+@pytest.mark.slow
 def test_everything_gives_the_documented_numbers(workspace: DatabaseUrl) -> None:
     before = rows_of(workspace, COMPANY)
     assert (len(before), sum(map(company_passes, before))) == (119, 0)
@@ -203,6 +204,7 @@ def test_a_second_call_changes_nothing(workspace: DatabaseUrl) -> None:
         assert second[entity] == first[entity] | {"complete": 0, "in_progress": 0}
 
 
+@pytest.mark.slow
 @only_prepared
 def test_the_seed_decides_which_rows(
     pg_server: EmbeddedServer, templates: dict[str, str], workspace: DatabaseUrl

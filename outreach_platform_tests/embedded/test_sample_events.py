@@ -47,6 +47,7 @@ def tables(pg_server: EmbeddedServer) -> Iterator[dict[str, list[dict]]]:
         drop_database(pg_server, name)
 
 
+@pytest.mark.slow
 def test_columns_and_types(tables: dict[str, list[dict]]) -> None:
     assert [(row["column_name"], row["kind"]) for row in tables["columns"]] == [
         ("id", "text"),
@@ -69,6 +70,7 @@ def test_columns_and_types(tables: dict[str, list[dict]]) -> None:
     assert required == {"id", "userId", "eventType", "eventData", "timestamp"}
 
 
+@pytest.mark.slow
 def test_every_event_is_valid(tables: dict[str, list[dict]]) -> None:
     events = tables["BehavioralEvent"]
     assert len(events) == 10_000

@@ -93,6 +93,7 @@ def test_real_rows_keep_their_spellings(neon_url: DatabaseUrl) -> None:
     assert same_state == [(146, 146)]
 
 
+@pytest.mark.slow
 def test_bulk_rows_are_even_unique_and_eight_percent_bad(neon_url: DatabaseUrl) -> None:
     load_bulk(neon_url, companies=6_000, people=12_000)
     query = """

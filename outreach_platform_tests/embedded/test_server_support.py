@@ -30,6 +30,7 @@ def test_a_copy_of_a_template_holds_its_rows_and_can_be_dropped(neon_url, pg_ser
     held.close()
 
 
+@pytest.mark.slow
 def test_password_server_takes_the_right_password_only():
     with password_server() as server:
         assert fetch(server.url(), "SELECT current_user") == [("outreach",)]

@@ -37,11 +37,13 @@ def counts(run: EnrichmentRun) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+@pytest.mark.slow
 def test_an_empty_funnel(databases: Databases, enrichment: NewRun):
     assert counts(enrichment()) == {}
     assert enrichment().funnel(PEOPLE).model_dump() == {"entity": "people", **NOTHING}
 
 
+@pytest.mark.slow
 def test_each_step_of_the_way_is_counted(databases: Databases, enrichment: NewRun):
     run = enrichment()
     keys = databases.add_companies(5)

@@ -270,6 +270,7 @@ def test_a_thousand_rows_are_judged_in_one_statement(neon: Neon) -> None:
         assert sum(errors != [] for errors, _ in found.values()) == 250
 
 
+@pytest.mark.slow
 def test_neither_module_loads_ibis_before_it_is_needed() -> None:
     code = (
         "import sys, outreach_platform.enrichment.judging, outreach_platform.enrichment.rules\n"

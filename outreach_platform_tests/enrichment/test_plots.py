@@ -53,6 +53,7 @@ def test_each_stage_has_its_bar_and_number_beside_the_other_kind() -> None:
     assert persons.get_xlim()[1] < 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("companies", "people"),
     [({}, {}), (DEMO, dict.fromkeys(STAGES, 0)), (HUGE, dict.fromkeys(STAGES, 1)), (DEMO, HUGE)],

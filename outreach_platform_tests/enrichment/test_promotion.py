@@ -153,6 +153,7 @@ def test_an_edit_in_neon_after_the_pass_is_not_promoted(databases: Databases, en
     assert master(databases, edited)["address_city"] == "Huntington"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "edit",
     [
@@ -253,6 +254,7 @@ def test_a_master_of_other_columns(databases: Databases, enrichment: NewRun):
     assert (first["address_city"], second["address_city"]) == ("Charleston", "Nowhere")
 
 
+@pytest.mark.slow
 def test_a_master_without_a_needed_column_is_refused(databases: Databases, enrichment: NewRun):
     run = enrichment()
     passed(databases, run, a_company())
@@ -312,6 +314,7 @@ def test_text_in_a_number_column_is_held(databases: Databases, enrichment: NewRu
     assert "about 50" not in str(invalid(databases, keys[0])["validation_errors"])
 
 
+@pytest.mark.slow
 def test_poisonous_rows_are_held_and_the_others_go_on(databases: Databases, enrichment: NewRun):
     execute(
         databases.neon,

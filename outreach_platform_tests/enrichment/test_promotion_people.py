@@ -30,6 +30,8 @@ from outreach_platform_tests.enrichment.promoting import (
 from outreach_platform_tests.support.enrichment import Databases, company_id, person_id
 from outreach_platform_tests.support.postgres import execute
 
+pytestmark = pytest.mark.slow
+
 MASTER = "marketing.people_master"
 
 

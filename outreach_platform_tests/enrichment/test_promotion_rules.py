@@ -81,6 +81,7 @@ def errors(postgres: PostgresJudge, entity: Entity, column: str, values: Any) ->
     return [codes for codes, _ in found]
 
 
+@pytest.mark.slow
 def test_good_rows_have_no_error(postgres: PostgresJudge) -> None:
     assert errors(postgres, COMPANY, "company_name", ["Blue Ridge Tools"]) == [[]]
     assert errors(postgres, PEOPLE, "first_name", ["Ann"]) == [[]]
@@ -277,6 +278,7 @@ def test_a_code_that_nobody_knows_is_not_passed_over() -> None:
         described(COMPANY, ["email_invalid"], {})
 
 
+@pytest.mark.slow
 def test_the_version_names_what_the_rules_do(monkeypatch: pytest.MonkeyPatch) -> None:
     version = promotion_rules_version()
     assert re.fullmatch("[0-9a-f]{12}", version)

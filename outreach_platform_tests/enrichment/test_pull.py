@@ -23,6 +23,7 @@ def kept_fields(row: dict | None, columns: tuple[str, ...]) -> dict:
     return {column: row[column] for column in columns}
 
 
+@pytest.mark.slow
 def test_a_pull_brings_every_column_and_the_reasons(
     databases: Databases, enrichment: Enrichment
 ) -> None:

@@ -74,6 +74,7 @@ def undone_by_a_run_that_is_killed(history: RoundTrip) -> None:
     history.model.pull(history.world.desk_time)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "events",
     [
@@ -94,6 +95,7 @@ def test_a_history_that_once_went_wrong(world: World, events: Callable[[RoundTri
     history.nothing_is_doubled_and_what_was_promoted_is_good()
 
 
+@pytest.mark.slow
 def test_the_model_sees_an_edit_that_is_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     RoundTrip.world = world
     # As it once was: the time alone named an edit.

@@ -103,6 +103,7 @@ def story(
         yield tell(databases, tmp_path_factory.mktemp("scenario"))
 
 
+@pytest.mark.slow
 def test_119_companies_and_5_people_go_out(story: Story) -> None:
     for entity, count in ((COMPANY, COMPANIES), (PEOPLE, INVALID_PEOPLE)):
         report = story.pulled["pull", entity.name]
@@ -114,6 +115,7 @@ def test_119_companies_and_5_people_go_out(story: Story) -> None:
             assert getattr(story.pulled[stage, entity.name], counted) == 0
 
 
+@pytest.mark.slow
 def test_the_stand_in_completes_all_of_them(story: Story) -> None:
     assert {name: counts["complete"] for name, counts in story.completed.items()} == {
         "company": COMPANIES,

@@ -87,6 +87,7 @@ def test_an_export_of_one_entity_has_its_columns_only(tmp_path: Path) -> None:
     assert set(data_columns()) == {*COMPANY.columns, *PEOPLE.columns}
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(

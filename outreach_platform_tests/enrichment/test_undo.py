@@ -30,6 +30,8 @@ from outreach_platform_tests.enrichment.promoting import (
 from outreach_platform_tests.support.enrichment import Databases, dump
 from outreach_platform_tests.support.postgres import execute, fetch
 
+pytestmark = pytest.mark.slow
+
 MASTER = "marketing.company_master"
 # What an undo changes on purpose in an invalid row that it brings back.
 RESET = {"enrichment_status", "passed_hash", "passed_rules", "pushed_version"}

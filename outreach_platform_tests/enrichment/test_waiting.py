@@ -36,6 +36,7 @@ def test_without_tables_there_is_nothing_to_look_at(neon_url: DatabaseUrl) -> No
     assert waiting_batch(neon_url) is None
 
 
+@pytest.mark.slow
 def test_a_workspace_of_the_predecessor_was_never_pulled_into(bare_databases: Databases) -> None:
     """Its tables lack our columns; the first pull adds them."""
     execute(
@@ -71,6 +72,7 @@ def test_the_same_rows_are_the_same_batch(databases: Databases, pulled: list[str
     assert looked(databases) == first
 
 
+@pytest.mark.slow
 def test_every_edit_and_every_row_makes_another_batch(
     databases: Databases, pulled: list[str]
 ) -> None:

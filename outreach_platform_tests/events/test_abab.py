@@ -124,6 +124,7 @@ def test_two_sided_is_not_twice_the_smaller_tail() -> None:
     assert doubled != pytest.approx(float(by_enumeration(treated, control)), abs=0.01)
 
 
+@pytest.mark.slow
 def test_without_an_effect_p_is_uniform() -> None:
     p = [
         abab(drawn(effect=0, seed=seed), seed=seed, permutations=199).p_value for seed in range(300)
@@ -264,6 +265,7 @@ phase_scores = st.lists(st.integers(0, 100), min_size=5, max_size=9)
 four_phases = st.tuples(phase_scores, phase_scores, phase_scores, phase_scores).map(list)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     scores=four_phases,

@@ -240,6 +240,7 @@ def test_each_violation_is_caught_under_its_code_and_nothing_else(
     assert by_both(rows) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [*CHANGES, schema.NEEDS_METADATA])
 def test_each_code_alone(code: str) -> None:
     values = {
@@ -325,6 +326,7 @@ def test_what_is_json(text: str, valid: bool) -> None:
 MILLI = timedelta(milliseconds=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("now", "earliest"),
     [

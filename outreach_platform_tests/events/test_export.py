@@ -105,6 +105,7 @@ def assert_typed(path: Path) -> None:
     assert {field.name: str(field.type) for field in schema} == ARROW
 
 
+@pytest.mark.slow
 def test_columns_types_and_order(url: DatabaseUrl, tmp_path: Path) -> None:
     events = some_events()
     run = taken(tmp_path, url, events)
@@ -237,6 +238,7 @@ def test_days_of_several_compressions_are_written_anew(url: DatabaseUrl, tmp_pat
 QUOTED = """o'brien" --"""
 
 
+@pytest.mark.slow
 def test_one_user(url: DatabaseUrl, tmp_path: Path) -> None:
     insert_events(url, [*some_events(), event(userId=QUOTED), event(userId="")])
     run = new_run(tmp_path, url)

@@ -97,6 +97,7 @@ def test_a_server_that_is_down_is_given_up_and_noted(tmp_path) -> None:
     assert list(run.folder.lake.glob("date=*")) == []
 
 
+@pytest.mark.slow
 def test_a_run_after_a_failure_clears_the_problem(run, url) -> None:
     execute(url, 'ALTER TABLE "BehavioralEvent" RENAME TO hidden')
     with pytest.raises(SourceError):
@@ -175,6 +176,7 @@ def test_missing_siblings_are_empty_and_typed(neon_url, tmp_path) -> None:
     assert before == {name: dict(columns) for name, columns in experiments.TABLES.items()}
 
 
+@pytest.mark.slow
 def test_siblings_that_went_away_are_empty_again(run, url) -> None:
     execute(url, PROTOCOL)
     run.siblings()
@@ -183,6 +185,7 @@ def test_siblings_that_went_away_are_empty_again(run, url) -> None:
     assert rows_of(run, "experiment_protocols") == []
 
 
+@pytest.mark.slow
 def test_a_siblings_optional_columns_become_nulls_with_a_notice(run, url) -> None:
     execute(url, PROTOCOL)
     execute(url, 'ALTER TABLE experiment_protocols DROP "endDate", DROP "protocolName"')

@@ -261,6 +261,7 @@ def test_lines_follow_the_model() -> None:
     assert (few.fitted(DAY), few.counterfactual(DAY)) == (None, None)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     scores=st.lists(st.integers(0, 100), min_size=16, max_size=40),

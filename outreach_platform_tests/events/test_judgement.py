@@ -83,6 +83,7 @@ def refused(run: EventsRun) -> tuple[str, list[dict[str, str]]]:
         return str(caught.value), list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_strict_stops_and_changes_nothing(run: EventsRun, url: DatabaseUrl) -> None:
     insert_events(url, [event(), event(timestamp=ago(4))])
     run.extract(window(DAYS))
@@ -122,6 +123,7 @@ def test_the_message_shows_the_first_five_without_e_mails(run: EventsRun, url) -
     assert rows[5]["id"] not in message
 
 
+@pytest.mark.slow
 def test_long_and_private_values_are_not_in_the_message(run: EventsRun, url) -> None:
     execute(url, f'ALTER TABLE {TABLE} ALTER "eventData" TYPE text')
     insert_events(url, [event(eventData="{hush", userId="x" * 500), event(id=None)])
@@ -136,6 +138,7 @@ def test_long_and_private_values_are_not_in_the_message(run: EventsRun, url) -> 
     }
 
 
+@pytest.mark.slow
 def test_the_report_survives_what_csv_makes_hard(run: EventsRun, url) -> None:
     awkward = 'a "quoted", user\'s\nid; 李'
     insert_events(url, [event(userId=awkward)])
@@ -153,6 +156,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 def test_bad_rows_go_to_quarantine_and_good_ones_on(run: EventsRun, url) -> None:
     bad = {code: event(**over) for code, over in BAD.items()}
     both = event(userId="x", dayOfWeek=9)
@@ -176,6 +180,7 @@ def test_bad_rows_go_to_quarantine_and_good_ones_on(run: EventsRun, url) -> None
     assert not run.folder.quarantined(day_ago(4)).exists()
 
 
+@pytest.mark.slow
 def test_a_repaired_row_comes_back_and_its_quarantine_goes(run: EventsRun, url) -> None:
     row = event(userId="it's")
     insert_events(url, [row])
@@ -189,6 +194,7 @@ def test_a_repaired_row_comes_back_and_its_quarantine_goes(run: EventsRun, url) 
     assert not run.folder.quarantined(day_ago(5)).exists()
 
 
+@pytest.mark.slow
 def test_without_validation_everything_goes_on_and_says_so(run: EventsRun, url) -> None:
     insert_events(url, [event(**over) for over in BAD.values()])
     found = run.extract(window(DAYS), "none")
@@ -204,6 +210,7 @@ def test_without_validation_everything_goes_on_and_says_so(run: EventsRun, url) 
 # --- ids that stand twice ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [5, 4], ids=["in a day", "across days of one pull"])
 def test_a_doubled_id_is_caught(run: EventsRun, url, other: int) -> None:
     twice = event_id(1, "d")
@@ -233,6 +240,7 @@ def test_a_doubled_id_across_a_pulled_and_a_kept_day_is_caught(run: EventsRun, u
     assert run.extract(window(DAYS)).errors == {}
 
 
+@pytest.mark.slow
 def test_nulls_are_no_doubled_ids(run: EventsRun, url) -> None:
     insert_events(url, [event(id=None), event(id=None), event(id=None, timestamp=ago(4))])
     found = run.extract(window(DAYS), "non_strict")
@@ -242,6 +250,7 @@ def test_nulls_are_no_doubled_ids(run: EventsRun, url) -> None:
 # --- values the source may hold ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_enum_value_the_source_added_is_quarantined_not_fatal(run: EventsRun, url) -> None:
     insert_events(url, [event()])
     run.extract(window(DAYS))
@@ -259,6 +268,7 @@ def test_an_enum_value_the_source_added_is_quarantined_not_fatal(run: EventsRun,
     assert "eventType = 'CARD_SHARED'" in message
 
 
+@pytest.mark.slow
 def test_text_that_is_no_json_is_found(run: EventsRun, url) -> None:
     execute(url, f'ALTER TABLE {TABLE} ALTER "eventData" TYPE text')
     good = ['{"a": [1, {"b": null}]}', '"naïve"', "1e5", '{"a":1,"a":2}']
@@ -273,6 +283,7 @@ def test_text_that_is_no_json_is_found(run: EventsRun, url) -> None:
     }
 
 
+@pytest.mark.slow
 def test_json_of_jsonb_is_taken_at_the_sources_word(run: EventsRun, url) -> None:
     """Unusual keys, deep nesting, a JSON null: all of it is JSON."""
     deep = "[" * 3000 + "]" * 3000
@@ -281,6 +292,7 @@ def test_json_of_jsonb_is_taken_at_the_sources_word(run: EventsRun, url) -> None
     assert run.extract(window(DAYS)).rows == len(documents)
 
 
+@pytest.mark.slow
 def test_warnings_are_counted_by_day_and_stop_nothing(run: EventsRun, url) -> None:
     insert_events(url, [event(dayOfWeek=(event()["dayOfWeek"] + 1) % 7), event()])
     insert_events(url, [event(timestamp=ago(4), dayOfWeek=None)])
@@ -290,6 +302,7 @@ def test_warnings_are_counted_by_day_and_stop_nothing(run: EventsRun, url) -> No
     assert [m.warnings if m else None for m in manifests] == [{schema.DAY_MISMATCH: 1}, {}]
 
 
+@pytest.mark.slow
 def test_nulls_are_counted_before_validation(run: EventsRun, url) -> None:
     insert_events(url, [event(userId=None, timeOfDay=None), event(timeOfDay=None)])
     run.extract(window(DAYS), "non_strict")
@@ -299,6 +312,7 @@ def test_nulls_are_counted_before_validation(run: EventsRun, url) -> None:
     assert manifest.nulls == {"userId": 1, "timeOfDay": 2, **rest}
 
 
+@pytest.mark.slow
 def test_equal_data_gives_equal_files_in_whatever_order_it_was_written(url, tmp_path) -> None:
     """Without validation ids may stand twice or be missing, and times may be equal."""
     rows = [event(id=event_id(3, "d"), contentType=f"{n}") for n in range(4)]

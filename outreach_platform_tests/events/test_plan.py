@@ -84,6 +84,7 @@ def marks(run: EventsRun) -> dict[str, tuple[int, int, bytes]]:
     return found
 
 
+@pytest.mark.slow
 def test_an_unchanged_source_costs_the_lookback_and_nothing_else(run: EventsRun) -> None:
     before, recent = marks(run), {day: run.folder.day(day).read_bytes() for day in RECENT}
     second = run.extract(window(DAYS))
@@ -102,6 +103,7 @@ def test_the_lookback_counts_today(url, tmp_path, lookback) -> None:
     assert again == dict.fromkeys([day_ago(n) for n in range(lookback)][::-1], "recent")
 
 
+@pytest.mark.slow
 def test_full_pulls_all(run: EventsRun) -> None:
     full = run.extract(window(DAYS), full=True)
     assert full.pulled == dict.fromkeys([*OLD, *RECENT], "all were asked for")
@@ -178,6 +180,7 @@ def test_the_new_values_of_a_change_stand(run: EventsRun, url) -> None:
     assert (ids(6), "new") in held(run, day_ago(6))
 
 
+@pytest.mark.slow
 def test_what_commits_late_with_an_earlier_time_is_found(run: EventsRun, url) -> None:
     """A high-water mark on the time would miss it."""
     late = event(timestamp=ago(8, hours=3))

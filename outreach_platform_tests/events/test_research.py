@@ -104,6 +104,7 @@ def assert_events(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, An
     assert found == sorted(((r["id"], r["timestamp"]) for r in rows), key=lambda row: row[::-1])
 
 
+@pytest.mark.slow
 def test_a_view_by_default(url: DatabaseUrl, tmp_path: Path) -> None:
     rows = shuffled()
     run = exported(tmp_path, url, rows)
@@ -131,6 +132,7 @@ def test_a_view_by_default(url: DatabaseUrl, tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["argument", "setting"])
 def test_a_table_with_three_indexes(url: DatabaseUrl, tmp_path: Path, asked: str) -> None:
     rows = shuffled()
@@ -208,6 +210,7 @@ def test_the_newest_export_is_shown(url: DatabaseUrl, tmp_path: Path) -> None:
         assert count == (3,)
 
 
+@pytest.mark.slow
 def test_days_of_scores(url: DatabaseUrl, tmp_path: Path) -> None:
     """By UTC day, ended sessions with a score only; both sides of midnight and a leap day's kin."""
     sunday = datetime(2026, 3, 1)

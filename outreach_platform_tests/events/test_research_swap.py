@@ -198,6 +198,7 @@ def test_a_single_thing_of_somebodys_is_enough(run: EventsRun, statement: str) -
         connection.execute(statement)
 
 
+@pytest.mark.slow
 def test_what_is_only_ours_is_built_anew(run: EventsRun) -> None:
     """A predecessor's tables of our names are replaced, and its file's size is not inherited."""
     with writing_to(database_of(run)) as connection:

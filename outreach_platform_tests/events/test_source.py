@@ -289,6 +289,7 @@ def test_a_foreign_table_is_read(events_url, tmp_path, monkeypatch) -> None:
 LATE = ("experimentPhase", "randomizationSeed", "contextMetadataId")
 
 
+@pytest.mark.slow
 def test_missing_optional_columns_become_typed_nulls_and_a_notice(
     events_url, tmp_path, monkeypatch
 ) -> None:

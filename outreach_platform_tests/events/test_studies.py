@@ -185,6 +185,7 @@ def of(analysed: list[Analysed], user: str) -> Study:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("user", "before", "after"),
     [
@@ -217,6 +218,7 @@ def test_an_interruption_is_estimated_from_the_days_of_its_protocol(
         assert study.its.effect == pytest.approx(12, abs=2)
 
 
+@pytest.mark.slow
 def test_the_rows_of_a_study_are_its_users_days(research: duckdb.DuckDBPyConnection) -> None:
     (plain,) = [each for each in analyse_its(research) if each.study.user_id == "plain"]
     days = [START.date() + timedelta(days=n) for n in range(20)]
@@ -285,6 +287,7 @@ def test_without_protocols_observations_are_their_users(
     connection.close()
 
 
+@pytest.mark.slow
 def test_no_events_are_no_studies(neon_url: DatabaseUrl, tmp_path: Path) -> None:
     create_source(neon_url)
     protocol(neon_url, "idle")

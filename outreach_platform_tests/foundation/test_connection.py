@@ -99,6 +99,7 @@ def test_transient_failures_are_tried_three_times(monkeypatch: pytest.MonkeyPatc
     assert len(tries) == 3
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_said_and_not_shown(
     locked_server: PasswordServer, tmp_path: Path
 ) -> None:

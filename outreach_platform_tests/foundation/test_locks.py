@@ -71,6 +71,7 @@ def test_a_killed_holder_gives_way_at_once(path: Path) -> None:
             assert (holder["owner"], holder["pid"]) == ("me", os.getpid())
 
 
+@pytest.mark.slow
 def test_waiting_helps(path: Path) -> None:
     with held_elsewhere(path) as process:
         assert process.stdin is not None
@@ -165,6 +166,7 @@ def test_nothing_is_lost_between_processes(path: Path, tmp_path: Path) -> None:
     assert counter.read_text() == "80"
 
 
+@pytest.mark.slow
 def test_waiting_can_be_interrupted(path: Path) -> None:
     """Ctrl-C while waiting: nothing is held afterwards, by nobody."""
     import _thread

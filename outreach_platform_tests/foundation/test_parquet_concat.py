@@ -130,6 +130,7 @@ def arrow_days(tmp_path: Path) -> list[Path]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["days", "arrow_days"])
 def test_rows_statistics_and_bytes_are_the_parts(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -287,6 +288,7 @@ FILES = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(FILES, min_size=1, max_size=4))
 def test_any_files_come_back(

@@ -168,6 +168,7 @@ def test_a_damaged_page_index(tmp_path: Path) -> None:
         concat_parquet([bad], tmp_path / "target", metadata={})
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_damaged_footer_is_refused_or_harmless(
@@ -217,6 +218,7 @@ def test_what_the_target_s_disk_says_is_not_the_sources_fault(good: Path, tmp_pa
         concat_parquet([good], tmp_path / "none" / "target", metadata={})
 
 
+@pytest.mark.slow
 def test_memory_does_not_follow_the_data(tmp_path: Path) -> None:
     source = tmp_path / "big"
     blob = random.Random(1).randbytes(1 << 20)

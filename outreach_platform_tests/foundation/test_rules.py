@@ -93,6 +93,7 @@ def _version(rules: RuleSet) -> str:
     return rules_version([(rules, ibis.table({"a": "int64", "b": "int64"}, name="t"), {})])
 
 
+@pytest.mark.slow
 def test_the_version_is_the_same_in_every_process() -> None:
     code = "from outreach_platform.records.rules import current_rules_version as v; print(v())"
     found = {

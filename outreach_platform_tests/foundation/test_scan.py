@@ -276,6 +276,7 @@ def test_no_rows_keep_the_types(typed_url: DatabaseUrl, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
 def test_a_database_that_is_not_in_utf8(
     pg_server: EmbeddedServer, tmp_path: Path, encoding: str
@@ -329,6 +330,7 @@ def test_both_reads_see_one_moment(neon_url: DatabaseUrl, tmp_path: Path, autoco
     assert fetch(neon_url, counts) == [(1, 1)]
 
 
+@pytest.mark.slow
 def test_nothing_can_be_written_through_it(neon_url: DatabaseUrl, tmp_path: Path) -> None:
     execute(neon_url, "CREATE TABLE a (i int)")
     for statement in (

@@ -70,6 +70,7 @@ def test_a_block_that_fails_leaves_nothing_and_the_session_goes_on(
     assert numbers(url) == [2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "in the middle"])
 def test_work_is_repeated_after_a_lost_connection(
     session: Session, url: DatabaseUrl, moment: str
@@ -92,6 +93,7 @@ def test_work_is_repeated_after_a_lost_connection(
     assert numbers(url) == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_connection_that_was_lost_between_two_blocks_is_made_anew(
     session: Session, url: DatabaseUrl
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_lock_that_somebody_holds_is_told(
     assert numbers(url) == ([1, 2] if dry_run else [2, 3])
 
 
+@pytest.mark.slow
 def test_a_deadlock_is_repeated(session: Session, url: DatabaseUrl) -> None:
     """The other one holds the second row and wants the first; the server ends one of the two."""
     execute(

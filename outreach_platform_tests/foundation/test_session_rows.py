@@ -57,6 +57,7 @@ def test_the_guilty_rows_are_found_and_the_others_applied(
         assert calls == [7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "said"),
     [

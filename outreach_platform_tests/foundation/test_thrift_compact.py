@@ -81,6 +81,7 @@ def unmixed(fields: Struct) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(structs(FIELDS).filter(unmixed))
 def test_a_tree_comes_back_as_it_was_parsed_as_deep_as_it_goes(fields: Struct) -> None:
@@ -90,6 +91,7 @@ def test_a_tree_comes_back_as_it_was_parsed_as_deep_as_it_goes(fields: Struct) -
     assert list(found) == list(fields)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(structs(FIELDS))
 def test_what_is_not_parsed_comes_back_byte_for_byte(fields: Struct) -> None:
@@ -99,6 +101,7 @@ def test_what_is_not_parsed_comes_back_byte_for_byte(fields: Struct) -> None:
     assert write_struct(flat) == data
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(structs(FIELDS), st.data())
 def test_a_struct_cut_off_anywhere_is_an_error(fields: Struct, draw: st.DataObject) -> None:

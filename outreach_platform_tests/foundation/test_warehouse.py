@@ -39,6 +39,7 @@ def engine(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", [None, ValueError, KeyboardInterrupt])
 def test_the_spill_folder_is_cleaned(tmp_path: Path, problem: type[BaseException] | None) -> None:
     spill = tmp_path / "deep" / "spill"
@@ -232,6 +233,7 @@ def fill(value: int, rows: int = 1000) -> Callable[[duckdb.DuckDBPyConnection], 
     return build
 
 
+@pytest.mark.slow
 def test_a_reader_keeps_the_old_database_and_blocks_nobody(tmp_path: Path) -> None:
     target = tmp_path / "db.duckdb"
     publish_database(target, fill(1, 300_000))

@@ -25,6 +25,8 @@ from outreach_platform.operations.instance import (
 from outreach_platform.operations.jobs import WING_TAG
 from outreach_platform_tests.operations import tiny
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHOSEN = "OUTREACH_CHOSEN_DAGSTER_HOME"
 LAUNCH = """

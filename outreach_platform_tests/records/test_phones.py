@@ -71,6 +71,7 @@ def test_fictional_numbers_of_every_sample_state_count() -> None:
             assert e164(number) == e164(number.removeprefix("+1")) == number
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_phones() -> None:
     if real_data_folder() is None:

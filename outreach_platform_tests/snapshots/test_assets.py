@@ -39,6 +39,8 @@ from outreach_platform_tests.support.product import (
     url_text,
 )
 
+pytestmark = pytest.mark.slow
+
 ALL = {"companies_raw", "people_raw", *TABLES, "parquet_exports", "b2_objects", "snapshots"}
 PEOPLE_OF_WV = [
     {"email": "marked.local@first-domain.example.org", "work_phone_e164": "+13049990001"},

@@ -37,6 +37,8 @@ from outreach_platform_tests.support.product import (
     url_text,
 )
 
+pytestmark = pytest.mark.slow
+
 SPLIT = {"companies_raw", "people_raw", *TABLES}
 OUTSIDE = {"parquet_exports", "b2_objects", "snapshots"}
 OUTSIDE_KEYS = [asset(name) for name in sorted(OUTSIDE)]

@@ -80,6 +80,7 @@ def test_every_spelling_in_either_column_is_found_and_no_other(
     assert {row[column] for row in raw(run, record)} == set(WEST_VIRGINIA)
 
 
+@pytest.mark.slow
 def test_a_company_whose_columns_name_two_states_goes_to_its_address_only(
     neon_url: DatabaseUrl, tmp_path: Path
 ) -> None:
@@ -228,6 +229,7 @@ def test_all_columns_and_types_come_over(neon_url: DatabaseUrl, tmp_path: Path) 
     assert good.names == [*names, "validation_errors", "validation_warnings"]
 
 
+@pytest.mark.slow
 def test_schema_changes_are_reported_against_the_last_pull(
     neon_url: DatabaseUrl, tmp_path: Path
 ) -> None:
@@ -324,6 +326,7 @@ def test_one_of_the_state_columns_is_enough(
     assert pulled_ids(neon_url, tmp_path, "PA") == []
 
 
+@pytest.mark.slow
 def test_no_rows_name_the_spellings_that_are_there(neon_url: DatabaseUrl, tmp_path: Path) -> None:
     create_masters(neon_url)
     fill(neon_url, companies=3, state="W.Virginny")
@@ -426,6 +429,7 @@ def test_both_tables_are_of_one_moment_while_a_writer_moves_rows(
     assert len(seen) > 3
 
 
+@pytest.mark.slow
 def test_two_pulls_in_one_second_have_two_versions(neon_url: DatabaseUrl, tmp_path: Path) -> None:
     create_masters(neon_url)
     versions = [
@@ -497,6 +501,7 @@ def test_a_day_to_come_is_refused(neon_url: DatabaseUrl, tmp_path: Path) -> None
     assert run.folder.versions() == []
 
 
+@pytest.mark.slow
 def test_a_past_day_is_rebuilt_from_its_newest_raw_rows(
     neon_url: DatabaseUrl, tmp_path: Path
 ) -> None:
@@ -534,6 +539,7 @@ def test_damaged_raw_rows_of_a_past_day_are_refused(
         tomorrow.pull(START.date())
 
 
+@pytest.mark.slow
 def test_this_runs_pull_is_worked_on_though_a_newer_one_stands(
     neon_url: DatabaseUrl, tmp_path: Path
 ) -> None:
@@ -544,6 +550,7 @@ def test_this_runs_pull_is_worked_on_though_a_newer_one_stands(
     assert mine.select_version(START.date()) == version
 
 
+@pytest.mark.slow
 def test_an_unreachable_database_is_said_without_its_password(tmp_path: Path) -> None:
     run = new_run(NOWHERE, tmp_path)
     with pytest.raises(SourceUnavailableError) as caught:
@@ -568,6 +575,7 @@ def test_a_judged_pull_of_every_state_finds_each_company_once(
     assert counts == [(1, 1)] * 6
 
 
+@pytest.mark.slow
 def test_the_moment_of_the_pull_is_utc_and_now(neon_url: DatabaseUrl, tmp_path: Path) -> None:
     create_masters(neon_url)
     before = datetime.now(UTC)

@@ -176,6 +176,7 @@ def test_a_server_that_asks_for_an_hour_does_not_get_it(
     assert b2.calls.count("head") == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up(
     b2: B2Server, once: None, monkeypatch: pytest.MonkeyPatch
 ):

@@ -89,6 +89,7 @@ SEGMENT = st.text(
 SEGMENT = SEGMENT.filter(lambda text: text not in (".", "..") and len(text.encode()) <= 240)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -241,6 +242,7 @@ def test_a_kill_while_replacing_never_shows_mixed_state(
     assert store.get(KEY, tmp_path / "back").size == 13
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_behind(store: LocalStore, tmp_path: Path):
     big = tmp_path / "big"
     big.write_bytes(b"x" * 100_000)

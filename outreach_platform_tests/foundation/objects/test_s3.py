@@ -151,6 +151,7 @@ def test_credentials_for_nothing_and_wrong_ones_say_so(s3: S3Server):
                 store.check()
 
 
+@pytest.mark.slow
 def test_no_credentials_at_all_say_so(
     s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
