@@ -340,7 +340,7 @@ def test_a_research_database_that_is_in_the_way_only_warns(
         assert f"{database} is open for writing in another program" in locked["message"]
         assert "warning: the research database was not brought up to date" in locked["err"]
         assert "ABAB" not in locked["err"], "there is nothing new to analyse"
-        status = inside("status", "--json").rows[-1]
+        (status,) = [row for row in inside("status", "--json").rows if "export" in row]
         assert (status["status"], status["research"]) == ("exported", None)
         assert "open for writing" in status["problems"][-1]
     with product.here() as instance:

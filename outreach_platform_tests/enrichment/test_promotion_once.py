@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -218,8 +218,12 @@ def test_promoters_in_four_processes(
     keys = passed(databases, enrichment(), *rows)
     urls = (databases.neon.conninfo, databases.workspace.conninfo)
     arguments = [(str(tmp_path), *urls, entity.name, 5 + number) for number in range(4)]
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        counts = [int(count) for count in pool.starmap(promote_elsewhere, arguments)]
+    # Not a Pool: ending one can hang on a worker that it has just killed.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(4, mp_context=spawn) as pool:
+        counts = [
+            int(count) for count in pool.map(promote_elsewhere, *zip(*arguments, strict=True))
+        ]
     assert sum(counts) == len(keys)
     assert Counter(row["record_key"] for row in history(databases)) == Counter(keys)
     assert all(databases.invalid(key) is None for key in keys)

@@ -103,7 +103,7 @@ class Counter:
 
         self.watch_files()
         LocalStore.put = self._around(LocalStore.put, "put")
-        audit._insert_once = self._around(audit._insert_once, "insert")
+        audit.insert_event = self._around(audit.insert_event, "insert")
         audit.connect = self._around_connect(audit.connect)
 
     def _around(self, function: Callable, name: str) -> Callable:
