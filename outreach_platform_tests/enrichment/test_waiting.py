@@ -1,6 +1,5 @@
 """What waits for a promotion: which rows count, and when a batch is another one."""
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -128,8 +127,8 @@ def test_a_workspace_that_refuses_is_not_an_empty_one(databases: Databases) -> N
 
 
 @pytest.mark.slow
-def test_a_look_at_a_hundred_thousand_rows_is_quick(databases: Databases) -> None:
-    """With connecting, on a table whose statistics are as old as it gets."""
+def test_a_look_counts_a_hundred_thousand_rows(databases: Databases) -> None:
+    """On a table whose statistics are as old as it gets; the benchmark says how long it takes."""
     execute(
         databases.workspace,
         "INSERT INTO company_needs_enrichment (company_unique_id, company_name, website, "
@@ -137,10 +136,6 @@ def test_a_look_at_a_hundred_thousand_rows_is_quick(databases: Databases) -> Non
         "CASE WHEN i % 2 = 0 THEN 'complete' ELSE 'pending' END, repeat('note ', 20) "
         "FROM generate_series(1, 200000) i",
     )
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        assert looked(databases).counts["company"] == 100_000
-        seconds.append(time.perf_counter() - start)
-    # Measured: 0.06 to 0.1 s; the aim is 0.2 s, and other tests share the cores.
-    assert min(seconds) < 0.2, seconds
+    first = looked(databases)
+    assert first.counts["company"] == 100_000
+    assert looked(databases) == first
