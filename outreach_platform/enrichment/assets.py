@@ -83,8 +83,7 @@ def quarantine(
         records = [
             _keep(run, "offer", entity, run.offer_quarantine(entity)) for entity in config.chosen
         ]
-    for problem in (problem for record in records for problem in record.problems):
-        context.log.warning(problem)
+    _warn(context, records)
     return dg.MaterializeResult(
         metadata={**assets_metadata.stages(records), "offer_quarantine": True}
     )
@@ -114,8 +113,7 @@ def _workspace_table(entity: Entity) -> dg.AssetsDefinition:
             found = run.reconcile(entity)
             funnels = run.record_funnel()
         _observe(context, run, funnels)
-        for problem in record.problems:
-            context.log.warning(problem)
+        _warn(context, [record])
         here = next(each for each in funnels.funnels if each.entity == entity.name)
         yield from checks.workspace_results(asset_key, record, found, here.undefined)
         yield dg.MaterializeResult(
@@ -149,8 +147,7 @@ def pushed_to_neon(
         run = enrichment.start(context, config.batch_size)
         records = [_keep(run, "push", entity, run.push(entity)) for entity in config.chosen]
         lost = [run.lost_edits(entity) for entity in config.chosen]
-    for problem in (problem for record in records for problem in record.problems):
-        context.log.warning(problem)
+    _warn(context, records)
     yield from checks.push_results(records, _together(lost))
     yield dg.MaterializeResult(
         asset_key=key("pushed_to_neon"), metadata=assets_metadata.stages(records)
@@ -225,6 +222,13 @@ def _keep(run: EnrichmentRun, stage: str, entity: Entity, report: Any) -> StageR
     record = stage_record(run.run_id, stage, entity.name, report)
     keep_stage(run.folder, record)
     return record
+
+
+def _warn(context: dg.AssetExecutionContext, records: list[StageRecord]) -> None:
+    """Log what a person should see."""
+    for record in records:
+        for problem in record.problems:
+            context.log.warning(problem)
 
 
 def _together(found: list[checks.Few]) -> checks.Few:

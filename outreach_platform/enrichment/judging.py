@@ -106,10 +106,6 @@ def _key(entity: Entity) -> str:
     return f"r.{quote_identifier(entity.key)}"
 
 
-def _asked_for(entity: Entity) -> str:
-    return f"{_key(entity)} = ANY({_PARAMETER})"
-
-
 def _text_rows(table: str, columns: Mapping[str, str], where: str) -> str:
     """Rows of a table `r` with columns as the rules name them, whatever type they have there."""
     listed = ", ".join(

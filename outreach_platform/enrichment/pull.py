@@ -14,6 +14,7 @@ from outreach_platform.enrichment.content import Conflict, Content, errors_by_co
 from outreach_platform.enrichment.entities import STATUSES
 from outreach_platform.enrichment.log import log_conflicts, log_stage
 from outreach_platform.enrichment.pull_statements import archived, statement_of
+from outreach_platform.enrichment.records import add_up
 from outreach_platform.enrichment.rows import (
     InvalidRow,
     WorkspaceRow,
@@ -222,11 +223,6 @@ def _plan(row: InvalidRow, present: WorkspaceRow | None, columns: tuple[str, ...
     return "refresh" if present.status in _REFRESHED else "protected"
 
 
-def _add(total: PullReport, part: PullReport) -> None:
-    for name, value in vars(part).items():
-        setattr(total, name, getattr(total, name) + value)
-
-
 def pull(
     neon: Session, workspace: Session, places: Places, *, schema: str, batch_size: int, run_id: str
 ) -> PullReport:
@@ -249,7 +245,7 @@ def pull(
         found, done = neon.run(lambda cursor, after=last: puller.batch(cursor, after, batch_size))
         if found is None:
             break
-        _add(report, done)
+        add_up(report, done)
         last = found
     report.problems += undefined_statuses(workspace, places)
     return report

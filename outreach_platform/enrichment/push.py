@@ -26,9 +26,9 @@ from outreach_platform.enrichment.rows import (
 from outreach_platform.enrichment.settle import NO_SOURCE, note_problems, promotions
 from outreach_platform.enrichment.tables import Places
 from outreach_platform.foundation.postgres.session import Session
+from outreach_platform.foundation.postgres.shape import INTEGER_BITS
 from outreach_platform.foundation.warehouse import quote_identifier
 
-_INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _LONGEST = 100
 _PROMOTED = "the record was promoted before this edit, which is kept here: correct the master"
@@ -175,7 +175,7 @@ class _Pusher:
     def misfit(self, content: Content) -> str | None:
         """Which value Neon's column cannot hold, if any."""
         for column, value in content.items():
-            bits = _INTEGERS.get(self.places.invalid_shape[column].type)
+            bits = INTEGER_BITS.get(self.places.invalid_shape[column].type)
             if bits is None or value is None:
                 continue
             if not _WHOLE.fullmatch(value):

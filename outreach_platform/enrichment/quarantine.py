@@ -17,6 +17,7 @@ from outreach_platform.enrichment.log import log_stage
 from outreach_platform.enrichment.published import BadRows, newest_bad_rows
 from outreach_platform.enrichment.quarantine_masters import MasterRow, Masters, Verdicts, blank
 from outreach_platform.enrichment.quarantine_writes import Offer, Writer
+from outreach_platform.enrichment.records import add_up
 from outreach_platform.enrichment.rows import InvalidRow, read_invalid
 from outreach_platform.enrichment.rules import described, described_warnings
 from outreach_platform.enrichment.tables import Places
@@ -106,15 +107,10 @@ def offer(
                 report.problems += offerer.nameless(rows, tally.nameless)
                 for keys in rows.keys(engine, batch_size):
                     part = neon.run(lambda cursor, r=rows, k=keys: offerer.batch(cursor, r, k))
-                    _add(report, part)
+                    add_up(report, part)
             except IntegrityError as error:
                 report.problems.append(str(error))
     return report
-
-
-def _add(total: OfferReport, part: OfferReport) -> None:
-    for name, value in vars(part).items():
-        setattr(total, name, getattr(total, name) + value)
 
 
 @dataclass(frozen=True)

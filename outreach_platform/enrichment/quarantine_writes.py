@@ -11,7 +11,7 @@ from outreach_platform.enrichment.content import Content
 from outreach_platform.enrichment.quarantine_masters import MasterRow
 from outreach_platform.enrichment.tables import Places
 from outreach_platform.foundation.postgres.session import apply_rows
-from outreach_platform.foundation.postgres.shape import clock, recordset, types_of
+from outreach_platform.foundation.postgres.shape import clock, kept, recordset, types_of
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _TIMES = ("failed_at", "updated_at")
@@ -114,8 +114,7 @@ class Writer:
         """The time of the master in the form that each column keeps, else the present one."""
         shape, moments = self.places.invalid_shape, {}
         for column in (name for name in _TIMES if name in shape):
-            aware = "with time zone" in shape[column].type
-            given = f"v.{_AT} AT TIME ZONE 'UTC'" if aware else f"v.{_AT}"
+            given = kept(shape, column, f"v.{_AT}")
             moments[quote_identifier(column)] = f"coalesce({given}, {clock(shape, column)})"
         return moments
 

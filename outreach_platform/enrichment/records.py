@@ -34,6 +34,12 @@ class StageRecord(Record):
     problems: list[str] = []
 
 
+def add_up(total: Any, part: Any) -> None:
+    """Add a batch's report, a dataclass of counts and lists, to its stage's."""
+    for name, value in vars(part).items():
+        setattr(total, name, getattr(total, name) + value)
+
+
 def stage_record(run_id: str, stage: str, entity: str, report: Any) -> StageRecord:
     """The record of a stage's report, which is a dataclass of counts, reasons and problems."""
     values: Mapping[str, Any] = asdict(report)

@@ -23,7 +23,7 @@ from outreach_platform.enrichment.rows import (
 )
 from outreach_platform.enrichment.tables import HISTORY, Places, qualified, syncing
 from outreach_platform.foundation.postgres.session import Session
-from outreach_platform.foundation.postgres.shape import naive_utc, recordset, types_of
+from outreach_platform.foundation.postgres.shape import kept, naive_utc, recordset, types_of
 from outreach_platform.foundation.warehouse import quote_identifier
 
 _SIZE = 500
@@ -236,12 +236,11 @@ def _stamp(
         return 0
     shape, key = places.workspace_shape, quote_identifier(places.entity.key)
     rows = [
-        {"key": row.key, "at": f"{promoted[row.key].at}+00", "version": str(row.version)}
+        {"key": row.key, "at": str(promoted[row.key].at), "version": str(row.version)}
         for row in gone
     ]
-    aware = "with time zone" in shape["promoted_at"].type
-    moment = "v.at" if aware else "v.at AT TIME ZONE 'UTC'"
-    types = {"key": "text", "at": "timestamptz", "version": "timestamp"}
+    moment = kept(shape, "promoted_at", "v.at")
+    types = {"key": "text", "at": "timestamp", "version": "timestamp"}
     statement = (
         f"UPDATE {places.workspace} t SET promoted_at = {moment}, sync_problem = NULL "
         f"FROM {recordset(types)} WHERE t.{key} = v.key AND {_untouched(places)}"

@@ -23,6 +23,7 @@ from outreach_platform.enrichment.spreadsheet import (
     with_plain_newlines,
 )
 from outreach_platform.enrichment.tables import Places
+from outreach_platform.foundation.postgres.shape import INTEGER_BITS
 
 STALE = "somebody changed the record since the export: export again and enter the change there"
 _UNKNOWN = "the workspace has no such record: check the id, or export again"
@@ -36,7 +37,6 @@ _SHORTENED_BY_PROGRAM = (
     "again"
 )
 
-_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 # pandas writes whole numbers like that where other cells of the column are empty.
 _WHOLE = re.compile(r"(-?)0*([0-9]{1,30})(?:\.0)?")
 _DIGITS = re.compile(r"[0-9]+")
@@ -131,8 +131,8 @@ class Judge:
     def _bits(self, column: str) -> int | None:
         """The width of a column of whole numbers, None for others."""
         declared = self.places.workspace_shape.get(column)
-        ours = _BITS.get(self.places.entity.types.get(column, ""))
-        return ours if declared is None else _BITS.get(declared.type, ours)
+        ours = INTEGER_BITS.get(self.places.entity.types.get(column, ""))
+        return ours if declared is None else INTEGER_BITS.get(declared.type, ours)
 
     def _same(self, column: str, cell: str | None, present: Content) -> bool:
         """Whether a cell says what the record says, as far as a spreadsheet program keeps that."""

@@ -24,9 +24,7 @@ _COLLIDED = (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFail
 _ROW_FAULTS = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.RaiseException)
 # The server's function that raises what a trigger wants raised, with whatever SQLSTATE it chose.
 _RAISED = "exec_stmt_raise"
-_QUOTED = re.compile(r'".*"')
 _FUNCTION = re.compile(r"PL/pgSQL function ([\w.]+\()")
-
 # To the last mark: a value may hold some itself.
 _QUOTED = re.compile(r'".*"', re.DOTALL)
 

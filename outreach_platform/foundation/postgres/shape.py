@@ -7,6 +7,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from outreach_platform.foundation.warehouse import quote_identifier
 
+# Bits of a number beside its sign, by the type that holds it.
+INTEGER_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 # The present moment without time zone, in UTC.
 NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
 _COLUMNS = """
