@@ -1,5 +1,6 @@
 """Fixtures for all tests: one real PostgreSQL a test process."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -34,6 +35,16 @@ def forget_secrets() -> Iterator[None]:
     known = set(redaction._secrets)
     yield
     redaction._secrets.intersection_update(known)
+
+
+@pytest.fixture(autouse=True)
+def restored_environment() -> Iterator[None]:
+    """A command that runs inside a test sets variables for what it starts; the next sees none."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
