@@ -1,0 +1,1 @@
+"""SEC filings: documents become sections, tables, footnotes and chunks in DuckDB."""
