@@ -1,0 +1,187 @@
+"""The reader for plain text: submissions of the 1990s, and pages that are one `<pre>`.
+
+Each line of the source stays one line of the document. Inside tables the columns stay where they
+were; outside the indentation goes, and blank lines part paragraphs.
+"""
+
+import html
+import re
+from dataclasses import dataclass, field
+
+from outreach_platform.filings.parsing.document import Document, Line, TableSource
+from outreach_platform.filings.parsing.furniture import find_furniture, furniture_notes
+from outreach_platform.filings.parsing.plain_tables import aligned_tables
+
+_PAGE = re.compile(r"^\s*</?PAGE>(?:\s*\d{1,4}\s*$)?", re.I)
+_TABLE = re.compile(r"<(/?)TABLE\b[^<>]*>", re.I)
+_TAG = re.compile(
+    r"</?(?:PAGE|TABLE|CAPTION|S|C|FN|F\d{1,2}|R|RESTATED|LEGEND|MULTIPLIER|ARTICLE|PRE|HTML|HEAD|BODY|"
+    r"TEXT|DOCUMENT|TITLE|B|I|U|A|FONT|CENTER|BR|P|HR|DIV|SUP|SUB|EM|STRONG|XMP|STYLE|META)"
+    r"(?:\s[^<>]*)?/?>",
+    re.I,
+)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}\d{0,2});")
+_ESCAPED_DASH = re.compile(r"^- (?=-)", re.M)
+_RULED = re.compile(r"[^\w]*", re.A)
+_SPACES = re.compile(r"[ \u00a0]{2,}")
+# A centred line is as far from the left as from the right margin, give or take these columns.
+_OFF_CENTRE = 6
+_CENTRED_INDENT = 4
+_NARROWEST = 60
+
+
+@dataclass(slots=True)
+class _Row:
+    """A source line on its way into the document."""
+
+    text: str
+    page: int
+    table: int = -1
+    after_blank: bool = False
+
+
+@dataclass(slots=True)
+class _Rows:
+    rows: list[_Row] = field(default_factory=list)
+    page: int = 0
+    tables: int = 0
+    table: int = -1
+    blank: bool = False
+    turned: bool = False
+
+    def add(self, text: str) -> None:
+        if not text.strip():
+            self.blank = True
+            return
+        if self.turned and self.rows:
+            self.page += 1
+        self.rows.append(_Row(text, self.page, self.table, self.blank))
+        self.blank = self.turned = False
+
+
+def read_plain(text: str) -> Document:
+    """Read a plain-text document.
+
+    Args:
+        text: the document; may hold the tags of EDGAR's plain text (`<PAGE>`, `<TABLE>`, `<S>` …).
+
+    Raises:
+        ValueError: there is no text in it.
+    """
+    rows = _rows(text)
+    dropped = find_furniture(
+        [row.text.strip() for row in rows], [row.page for row in rows], [row.table for row in rows]
+    )
+    notes = furniture_notes(len(dropped))
+    kept = [row for index, row in enumerate(rows) if index not in dropped]
+    if not kept:
+        raise ValueError("no text in the document")
+    aligned_tables(kept)
+    return _document(kept, notes)
+
+
+def _rows(text: str) -> list[_Row]:
+    """The lines with something on them, with page and table."""
+    gathered = _Rows()
+    for source in _ESCAPED_DASH.sub("", text).split("\n"):
+        for number, part in enumerate(source.split("\f")):
+            gathered.turned = gathered.turned or number > 0
+            _add(gathered, part.expandtabs(8).rstrip())
+    return gathered.rows
+
+
+def _add(gathered: _Rows, line: str) -> None:
+    if "<" in line:
+        if _PAGE.match(line):
+            gathered.turned = True
+            line = _PAGE.sub("", line, count=1)
+        for found in _TABLE.finditer(line):
+            if found[1]:
+                gathered.table = -1
+            else:
+                gathered.table = gathered.tables
+                gathered.tables += 1
+        bare = _TAG.sub("", line)
+        if not bare.strip():
+            return
+        line = bare
+    if "&" in line:
+        line = _ENTITY.sub(lambda found: html.unescape(found[0]), line)
+    if gathered.table < 0 and line.strip() and _RULED.fullmatch(line):
+        gathered.blank = True
+        return
+    gathered.add(line)
+
+
+def _document(rows: list[_Row], notes: list[str]) -> Document:
+    width = _width(rows)
+    parts: list[str] = []
+    lines: list[Line] = []
+    length = 0
+    spans: dict[int, list[int]] = {}
+    pages: dict[int, int] = {}
+    before: _Row | None = None
+    for row in rows:
+        gap = _gap(before, row)
+        in_table = row.table >= 0
+        body = row.text.rstrip() if in_table else _SPACES.sub(" ", row.text.strip())
+        indent = len(body) - len(body.lstrip())
+        start = length + len(gap) + indent
+        end = length + len(gap) + len(body)
+        if in_table:
+            span = spans.setdefault(row.table, [start - indent, end])
+            span[1] = end
+            pages.setdefault(row.table, row.page)
+        lines.append(
+            Line(
+                start,
+                end,
+                table=row.table,
+                centred=not in_table and _is_centred(row.text, width),
+                page=row.page,
+            )
+        )
+        parts += (gap, body)
+        length = end
+        before = row
+    number = {old: new for new, old in enumerate(sorted(spans))}
+    return Document(
+        text="".join(parts),
+        lines=[_renumbered(line, number) for line in lines],
+        tables=[TableSource(*spans[old], element=None, page=pages[old]) for old in number],
+        source="text",
+        notes=notes,
+    )
+
+
+def _renumbered(line: Line, number: dict[int, int]) -> Line:
+    if line.table < 0 or number[line.table] == line.table:
+        return line
+    return Line(line.start, line.end, number[line.table], centred=line.centred, page=line.page)
+
+
+def _gap(before: _Row | None, row: _Row) -> str:
+    if before is None:
+        return ""
+    if before.table != row.table:
+        return "\n\n"
+    if before.page != row.page:
+        return "\n" if _runs_on(before.text, row.text) else "\n\n"
+    return "\n\n" if row.after_blank else "\n"
+
+
+def _runs_on(before: str, after: str) -> bool:
+    """Whether a paragraph goes on over a page break."""
+    return before.rstrip()[-1:] not in ".:;!?" and after.lstrip()[:1].islower()
+
+
+def _width(rows: list[_Row]) -> int:
+    """The column where most long lines end."""
+    ends = sorted(len(row.text.rstrip()) for row in rows if row.table < 0)
+    return max(ends[int(len(ends) * 0.9)] if ends else 0, _NARROWEST)
+
+
+def _is_centred(text: str, width: int) -> bool:
+    left = len(text) - len(text.lstrip())
+    right = width - len(text.rstrip())
+    return left >= _CENTRED_INDENT and right >= 0 and abs(left - right) <= _OFF_CENTRE
