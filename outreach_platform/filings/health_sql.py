@@ -93,19 +93,127 @@ def _size_sql() -> str:
         ) v USING (name)"""
 
 
-def _view_sql() -> str:
-    """The statement that makes the view `data_health`; it has one row."""
+def _counts_sql() -> str:
+    """The select list of the view, without the size."""
     counts = ", ".join(
         f"(SELECT count(*) FROM filings f WHERE EXISTS (FROM {kind} c "
         f"WHERE c.accession_number = f.accession_number)) AS filings_with_{kind}"
         for kind in CHILDREN
     )
     duplicates = " + ".join(f"({surplus_sql(table, key)})" for table, key in KEYS.items())
-    return f"""CREATE OR REPLACE VIEW data_health AS SELECT {counts},
+    return f"""{counts},
         (SELECT count(*) FROM filings) AS total_filings,
         ({duplicates})::BIGINT AS duplicates,
-        ({_all_orphans_sql()})::BIGINT AS orphans,
+        ({_all_orphans_sql()})::BIGINT AS orphans"""
+
+
+COUNTS_SQL = f"SELECT {_counts_sql()}"
+# The statement that makes the view; it has one row.
+VIEW_SQL = f"""CREATE OR REPLACE VIEW data_health AS
+    {COUNTS_SQL},
         ({_size_sql()})::BIGINT AS db_size"""
 
+COVERAGE_SQL = "\nUNION ALL ".join(
+    f"""SELECT '{kind}' AS kind, f.filing_year AS year, count(*) AS filings,
+        count(r.n) AS filled, coalesce(sum(r.n), 0)::BIGINT AS row_count
+    FROM filings f LEFT JOIN (
+        SELECT accession_number, count(*) AS n FROM {kind} GROUP BY 1
+    ) r USING (accession_number) WHERE f.refused IS NULL GROUP BY f.filing_year"""
+    for kind in CHILDREN
+)
 
-VIEW_SQL = _view_sql()
+# What a filing is without, and why: never extracted, failed, or rows that differ from the status.
+GAPS_SQL = f"""
+    WITH counted AS ({
+    " UNION ALL ".join(
+        f"SELECT accession_number, '{kind}' AS kind, count(*) AS n FROM {kind} GROUP BY 1"
+        for kind in CHILDREN
+    )
+}), expected AS (
+        SELECT accession_number, kind
+        FROM filings, (SELECT unnest({list(CHILDREN)!r}) AS kind) WHERE refused IS NULL
+    )
+    SELECT accession_number, kind, CASE
+        WHEN coalesce(s.status, 'pending') = 'pending' THEN 'pending'
+        WHEN s.status = 'failed' THEN 'failed'
+        WHEN s.status = 'empty' AND coalesce(c.n, 0) > 0 THEN 'status says empty, rows stand'
+        WHEN s.status = 'done' AND coalesce(c.n, 0) = 0 THEN 'status says done, no row stands'
+        WHEN s.status = 'done' AND s.row_count <> c.n THEN 'other rows than the status counts'
+        WHEN s.status = 'empty' AND kind IN ('sections', 'chunks') THEN 'nothing found'
+        END AS reason
+    FROM expected LEFT JOIN filing_status s USING (accession_number, kind)
+        LEFT JOIN counted c USING (accession_number, kind)
+    WHERE reason IS NOT NULL ORDER BY accession_number, kind"""
+
+# White space as Python and Unicode see it; RE2's \\s knows ASCII alone.
+_INK = r"[^\s\p{Z}\x0b\x1c-\x1f\x85]"
+
+# Sections of chunked filings that their chunks do not cover: `reason` says what is missing.
+UNCOVERED_SQL = rf"""
+    WITH chunked AS (SELECT DISTINCT accession_number FROM chunks),
+    wanted AS (
+        SELECT s.* FROM sections s SEMI JOIN chunked USING (accession_number)
+        WHERE regexp_matches(s.content_text, '{_INK}')
+    ), spans AS (
+        SELECT section_id, chunk_level, char_start, char_end,
+            max(char_end) OVER (PARTITION BY section_id, chunk_level
+                ORDER BY char_start, char_end
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+        FROM chunks WHERE chunk_level IN (1, 2)
+    ), holes AS (
+        SELECT section_id, chunk_level, coalesce(before, 0) AS a, char_start AS b
+        FROM spans WHERE char_start > coalesce(before, 0)
+        UNION ALL
+        SELECT section_id, chunk_level, max(char_end), 2147483647
+        FROM spans GROUP BY section_id, chunk_level
+    ), found AS (
+        SELECT w.id, 'no chunk of level ' || level AS reason
+        FROM wanted w, (SELECT unnest([1, 2]) AS level)
+        WHERE NOT EXISTS (
+            FROM spans WHERE section_id = w.id AND chunk_level = level)
+        UNION
+        SELECT w.id, 'text between chunks of level ' || chunk_level
+        FROM wanted w JOIN holes ON section_id = w.id AND a < length(w.content_text)
+        WHERE regexp_matches(substring(w.content_text, a + 1, b - a), '{_INK}')
+    )
+    SELECT accession_number, section_part, section_type, reason
+    FROM found JOIN sections USING (id) ORDER BY ALL"""
+
+# `substring` counts code points, as Python does.
+UNRESOLVED_SQL = """
+    SELECT c.accession_number, c.section_part, c.section_type, c.chunk_level, c.chunk_index
+    FROM chunks c JOIN sections s ON s.id = c.section_id
+    WHERE substring(s.content_text, c.char_start + 1, c.char_end - c.char_start)
+        IS DISTINCT FROM c.chunk_text
+    ORDER BY ALL"""
+
+
+def id_sql(kind: str, *columns: str) -> str:
+    """The expression for what `model.hashed` makes of a kind and columns."""
+    parts = ", ".join(f"coalesce({column}::VARCHAR, 'None')" for column in columns)
+    return f"substring(sha256(concat_ws(chr(31), '{kind}', {parts})), 1, 32)"
+
+
+# Rows whose id is not the hash of the natural key. A footnote's occurrence stands in no column:
+# the ids of a place's n footnotes of one marker are those of 0 to n - 1.
+UNSTABLE_SQL = {
+    "sections": "SELECT count(*) FROM sections WHERE id IS DISTINCT FROM "
+    + id_sql("section", "accession_number", "section_part", "section_type"),
+    "tables": "SELECT count(*) FROM tables WHERE id IS DISTINCT FROM "
+    + id_sql("table", "accession_number", "table_index"),
+    "footnotes": f"""
+        WITH placed AS (
+            SELECT *, coalesce(table_id, section_id, '') AS place FROM footnotes
+        ), due AS (
+            SELECT accession_number, place, marker, unnest(range(count(*))) AS occurrence
+            FROM placed GROUP BY ALL
+        )
+        SELECT count(*) FROM placed WHERE footnote_id NOT IN (
+            SELECT {id_sql("footnote", "accession_number", "place", "marker", "occurrence")}
+            FROM due)""",
+    "chunks": "SELECT count(*) FROM chunks WHERE chunk_id IS DISTINCT FROM "
+    + id_sql(
+        *("chunk", "accession_number", "section_part", "section_type"),
+        *("chunk_level", "chunk_index"),
+    ),
+}
