@@ -1,4 +1,4 @@
-"""The table of contents, and indexes that refer items to pages: where they are, what they link to."""
+"""Tables of contents and indexes that refer items to pages: where they are, what they link to."""
 
 import re
 from collections import Counter
@@ -56,7 +56,14 @@ class Contents:
 
     def holds(self, line: int) -> bool:
         """Whether a line is inside a region."""
-        return any(region.first <= line <= region.last for region in self.regions)
+        return self.region(line) is not None
+
+    def region(self, line: int) -> Region | None:
+        """The region that a line is in."""
+        for region in self.regions:
+            if region.first <= line <= region.last:
+                return region
+        return None
 
 
 def find_contents(document: Document, headings: Sequence[Heading]) -> Contents:

@@ -16,7 +16,7 @@ _JOINT = (
 _ITEM = re.compile(
     r"^[^\w\"'\u201c\u2018(]{0,8}"
     r"(?:P\s?A\s?R\s?T\s+(?P<part>IV|I{1,3}|[1-4])\b[\s,.:;\u2013\u2014-]*)?"
-    r"I\s?T\s?E\s?M\s?S?\b[\s.:#\u2013\u2014-]*(?:N[oO]s?\.\s*)?"
+    r"I\s?T\s?E\s?M\s?S?(?![A-Za-z])[\s.:#\u2013\u2014-]*(?:N[oO]s?\.\s*)?"
     rf"(?P<numbers>{_NUMBER}(?:{_JOINT}{_NUMBER})*)"
     r"(?P<tail>.*)$",
     re.I | re.S,
@@ -41,9 +41,8 @@ _SIEVE = re.compile(
     r"^[^\w\"'\u201c\u2018(]{0,8}(?:I\s?T\s?E\s?M|P\s?A\s?R\s?T|S\s?I\s?G|INDEX|EXHIBIT)", re.I
 )
 CONTINUED = re.compile(r"\(?\s*\b(?:continued|cont'?d|concluded)\b\.?\s*\)?", re.I)
-_PARTS = {"I": "part_i", "II": "part_ii", "III": "part_iii", "IV": "part_iv"} | {
-    **{"1": "part_i", "2": "part_ii", "3": "part_iii", "4": "part_iv", "L": "part_i"}
-}
+_PARTS = {"I": "part_i", "II": "part_ii", "III": "part_iii", "IV": "part_iv"}
+_PARTS |= {"1": "part_i", "2": "part_ii", "3": "part_iii", "4": "part_iv", "L": "part_i"}
 _ROMAN = {
     "I": 1,
     "II": 2,
@@ -73,7 +72,7 @@ class Heading:
         start: offset of its first character.
         end: offset behind its last line.
         title_start: offset of the words behind the number; equal to `end` where there are none.
-        numbers: the items named, `1A` and so on; ranges are written out by `outline`.
+        numbers: the items named, `1A` and so on; of an `end`, whether it lists `exhibits`.
         part: the part named in the heading, else empty.
         ranged: the numbers are the ends of a range.
         said: the word Item stands before the number.
@@ -112,7 +111,8 @@ def _heading_at(document: Document, index: int) -> Heading | None:
     if not _SIEVE.match(text):
         return None
     if _END.match(text):
-        return _made("end", index, line, line.end)
+        exhibits = ("exhibits",) if "x" in text.lower() else ()
+        return replace(_made("end", index, line, line.end), numbers=exhibits)
     if _BARE.match(text):
         return _split_number(document, index)
     if found := _ITEM.match(text):

@@ -6,7 +6,11 @@ from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.gates import SecondOpinion
 from outreach_platform.filings.parsing.headings import find_headings
 from outreach_platform.filings.parsing.items import catalogue
-from outreach_platform.filings.parsing.outline import choose, weigh
+from outreach_platform.filings.parsing.outline import Outline, choose
+from outreach_platform.filings.parsing.outline_index import index_candidates
+from outreach_platform.filings.parsing.outline_places import linked_candidates, part_candidates
+from outreach_platform.filings.parsing.outline_titles import title_candidates
+from outreach_platform.filings.parsing.outline_weigh import Ground, weigh
 from outreach_platform.filings.parsing.sections_build import built
 from outreach_platform.filings.parsing.sections_spans import spans_of
 
@@ -28,7 +32,9 @@ def find_sections(
     headings = find_headings(document)
     contents = find_contents(document, headings)
     items = catalogue(form, year)
-    outline = choose(weigh(document, headings, contents, form, year), items)
+    outline = _outline(
+        Ground(document, headings, contents, items, frozenset(contents.targets.values()))
+    )
     sections = [
         section
         for span in spans_of(document, outline, headings, contents)
@@ -36,3 +42,14 @@ def find_sections(
     ]
     order = {item.key: place for place, item in enumerate(items)}
     return sorted(sections, key=lambda one: order[one.section_part, one.section_type])
+
+
+def _outline(ground: Ground) -> Outline:
+    """The best headings there are: those that say Item, then titles and links, then index rows."""
+    candidates = weigh(ground)
+    if rows := index_candidates(ground, candidates):
+        return choose(rows, ground.items)
+    candidates += linked_candidates(ground, candidates)
+    candidates += title_candidates(ground, candidates)
+    candidates += part_candidates(ground, candidates)
+    return choose(candidates, ground.items)

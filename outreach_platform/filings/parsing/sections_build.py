@@ -1,5 +1,7 @@
 """Sections from a heading and the end of its text; headings that several items share."""
 
+from typing import Any
+
 from outreach_platform.filings.model import Section
 from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.items import Item
@@ -16,10 +18,11 @@ def built(document: Document, items: tuple[Item, ...], span: Span) -> list[Secti
     start, end = candidate.heading.start, span.end
     heading_end = min(candidate.title_end, end)
     named = [items[slot] for slot in candidate.slots]
-    issues: list[dict[str, object]] = [{"code": "out_of_order"}] if span.astray else []
+    issues: list[dict[str, Any]] = [{"code": "out_of_order"}] if span.astray else []
+    references = [{"kind": "pages", "text": candidate.pages}] if candidate.pages else []
     others = [item.section_type for item in named[1:]]
 
-    def made(item: Item, stop: int, issue: dict[str, object] | None = None) -> Section:
+    def made(item: Item, stop: int, issue: dict[str, Any] | None = None) -> Section:
         return Section(
             section_type=item.section_type,
             section_part=item.section_part,
@@ -27,11 +30,15 @@ def built(document: Document, items: tuple[Item, ...], span: Span) -> list[Secti
             start=start,
             end=stop,
             confidence=_confidence(candidate.evidence, span.astray),
-            method="plain_text" if document.source == "text" else "heading_scan",
+            method=_method(document, candidate.evidence),
             issues=tuple([*issues, issue] if issue else issues),
+            cross_references=tuple(references),
             heading_end=min(heading_end, max(stop, start)),
         )
 
+    if span.inside:
+        note = document.text[start:end][:_NOTE]
+        return [made(named[0], start, {"code": "inside", "item": span.inside, "note": note})]
     if not others:
         return [made(named[0], end)]
     if len(named) >= 3 and end - heading_end <= _POINTER:
@@ -51,6 +58,12 @@ def built(document: Document, items: tuple[Item, ...], span: Span) -> list[Secti
     first = made(named[0], end, {"code": "combined_heading", "with": others})
     shared = {"code": "combined_with", "item": named[0].section_type}
     return [first, *(made(item, heading_end, shared) for item in named[1:])]
+
+
+def _method(document: Document, evidence: frozenset[str]) -> str:
+    if "row" in evidence:
+        return "cross_reference"
+    return "plain_text" if document.source == "text" else "heading_scan"
 
 
 def _confidence(evidence: frozenset[str], astray: bool) -> float:

@@ -41,7 +41,7 @@ def match(text: str, items: Sequence[Item]) -> Match:
         return _match_all(said, items)
     best = Match(0.0, 0)
     for wording in items[0].wordings:
-        best = max(best, _fit(said, _stems(wording)), key=lambda one: one.likeness)
+        best = max(best, _fit(said, _stems(wording)), key=lambda one: (one.likeness, one.end))
     return best
 
 

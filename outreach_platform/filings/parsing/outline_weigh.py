@@ -1,0 +1,212 @@
+"""What speaks for and against each candidate heading."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from outreach_platform.filings.parsing.contents import Contents
+from outreach_platform.filings.parsing.document import Document
+from outreach_platform.filings.parsing.headings import CONTINUED, Heading, extended, title_text
+from outreach_platform.filings.parsing.items import Item
+from outreach_platform.filings.parsing.outline import ENOUGH, Candidate
+from outreach_platform.filings.parsing.titles import Match, match
+
+# Logarithms of odds, as far as one can say that of a guess: they add up.
+WEIGHTS = {
+    "said": 2.0,
+    "numbered": 1.2,
+    "unnumbered": 0.5,
+    "title": 2.5,
+    "title_like": 1.5,
+    "title_unlike": -1.5,
+    "bold": 0.7,
+    "italic": 0.3,
+    "centred": 0.2,
+    "capitals": 0.5,
+    "run_in": -0.3,
+    "anchored": 2.5,
+    "part": 1.0,
+    "other_part": -1.5,
+    "continued": -2.5,
+    "mention": -4.0,
+    "inside_paragraph": -3.0,
+}
+_TITLE, _TITLE_LIKE = 0.8, 0.55
+_SENTENCE = re.compile(r"^[\s.,;:)\]\"\u201d\u2019-]*[a-z]|^[\"\u201d\u2019,;]")
+_LONGEST_TITLE = 250
+_RUN_IN = 120
+_ANCHOR_REACH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all candidates of a filing are weighed on.
+
+    Attributes:
+        document: the filing.
+        headings: all candidates, in the order of the document.
+        contents: the lists of items.
+        items: the form's catalogue.
+        targets: lines that the contents link to.
+    """
+
+    document: Document
+    headings: Sequence[Heading]
+    contents: Contents
+    items: tuple[Item, ...]
+    targets: frozenset[int]
+
+
+def weigh(ground: Ground) -> list[Candidate]:
+    """All headings that are outside of the contents as candidates for their items."""
+    found: list[Candidate] = []
+    part = ""
+    for heading in ground.headings:
+        if ground.contents.holds(heading.first):
+            continue
+        if heading.kind == "part":
+            part = heading.part
+        if heading.kind != "item":
+            continue
+        for slots in slots_of(heading, ground.items):
+            found.append(weighed(ground, heading, slots, heading.part or part))
+    return found
+
+
+def slots_of(heading: Heading, items: tuple[Item, ...]) -> Iterator[tuple[int, ...]]:
+    """Each way to read a heading's numbers as items of the form.
+
+    A 10-Q has an Item 1 in both parts; `Item 4A` is a part of Item 4 and no item of its own.
+    """
+    for part in dict.fromkeys(item.section_part for item in items):
+        slots: list[int] = []
+        for number in heading.numbers:
+            behind = slots[-1] if slots else -1
+            slots += _slot(number, part if not slots else "", behind, items)
+        if heading.ranged and len(slots) == 2:
+            slots = list(range(slots[0], slots[1] + 1))
+        if slots and (len(slots) > 1 or len(heading.numbers) == 1):
+            yield tuple(slots)
+
+
+def _slot(number: str, part: str, behind: int, items: tuple[Item, ...]) -> list[int]:
+    found = [
+        slot
+        for slot, item in enumerate(items)
+        if slot > behind and item.number == number and part in ("", item.section_part)
+    ]
+    return found[:1]
+
+
+def weighed(
+    ground: Ground, heading: Heading, slots: tuple[int, ...], part: str, kind: str = "said"
+) -> Candidate:
+    """A heading as the heading of certain items, with all that speaks for and against it.
+
+    Args:
+        ground: the filing.
+        heading: a candidate.
+        slots: of its items in the catalogue.
+        part: the part it stands in, by the lines before; empty where they do not tell.
+        kind: `said` with the word Item, `numbered` without, `unnumbered` with the title alone.
+    """
+    items = [ground.items[slot] for slot in slots]
+    heading, found = _titled(ground.document, heading, items)
+    text = title_text(ground.document, heading)
+    rest = text[found.end :]
+    evidence = {kind, *_style(ground.document, heading)}
+    evidence.update(_fit(found, text, rest, len(slots)))
+    if any(
+        line in ground.targets for line in range(heading.first - _ANCHOR_REACH, heading.last + 1)
+    ):
+        evidence.add("anchored")
+    if part:
+        evidence.add("part" if part == items[0].section_part else "other_part")
+    if _inside_paragraph(ground.document, heading):
+        evidence.add("inside_paragraph")
+    run_in = found.end > 0 and (len(rest) > _RUN_IN or len(text) > _LONGEST_TITLE)
+    title = text[: found.end] if run_in else text[:_LONGEST_TITLE]
+    return Candidate(
+        heading=heading,
+        slots=slots,
+        score=sum(WEIGHTS[name] for name in evidence),
+        evidence=frozenset(evidence),
+        title=title.strip(" .:\u2014\u2013-"),
+        title_end=heading.title_start + found.end if run_in else heading.end,
+    )
+
+
+def _fit(found: Match, text: str, rest: str, items: int) -> Iterator[str]:
+    if found.likeness >= _TITLE:
+        yield "title"
+    elif found.likeness >= _TITLE_LIKE:
+        yield "title_like"
+    elif text and items == 1:
+        yield "title_unlike"
+    if CONTINUED.search(text[: found.end + 30]):
+        yield "continued"
+    elif _SENTENCE.match(rest) and (len(rest) > 20 or found.likeness < _TITLE):
+        yield "mention"
+    if len(rest) > _RUN_IN:
+        yield "run_in"
+
+
+def _titled(document: Document, heading: Heading, items: Sequence[Item]) -> tuple[Heading, Match]:
+    """The heading with as many lines as its title has, and how well the title fits."""
+    best = heading, match(title_text(document, heading), items)
+    longer: Heading | None = heading
+    for _ in range(3):
+        before = len(title_text(document, longer))
+        longer = extended(document, longer)
+        if longer is None:
+            break
+        found = match(title_text(document, longer), items)
+        better = found.likeness > best[1].likeness + 0.05 and found.likeness >= _TITLE_LIKE
+        if better or (found.likeness >= best[1].likeness >= _TITLE and found.end > before):
+            best = longer, found
+    return best
+
+
+def _style(document: Document, heading: Heading) -> Iterator[str]:
+    lines = document.lines[heading.first : heading.last + 1]
+    text = document.text[heading.start : heading.end][:_LONGEST_TITLE]
+    letters = [letter for letter in text if letter.isalpha()]
+    if all(line.bold for line in lines):
+        yield "bold"
+    if all(line.italic for line in lines):
+        yield "italic"
+    if all(line.centred for line in lines):
+        yield "centred"
+    if letters and sum(map(str.isupper, letters)) > 0.7 * len(letters):
+        yield "capitals"
+
+
+def _inside_paragraph(document: Document, heading: Heading) -> bool:
+    """Whether the heading's line goes on with a sentence of the line before."""
+    if heading.first == 0 or document.lines[heading.first].table >= 0:
+        return False
+    before = document.lines[heading.first - 1]
+    if document.text.count("\n", before.end, heading.start) > 1:
+        return False
+    text = document.line_text(before).rstrip()
+    return len(text) > 40 and text[-1] not in ".:;!?-=_*"
+
+
+def row_slots(ground: Ground) -> Iterator[tuple[Heading, tuple[int, ...]]]:
+    """Rows of the contents with the items that they name; of several readings the likeliest."""
+    part = ""
+    for row in ground.contents.rows:
+        if row.kind == "part":
+            part = row.part
+        if row.kind != "item":
+            continue
+        readings = [
+            weighed(ground, row, slots, row.part or part) for slots in slots_of(row, ground.items)
+        ]
+        if readings:
+            yield row, max(readings, key=lambda one: one.score).slots
+
+
+def held_slots(candidates: Sequence[Candidate]) -> set[int]:
+    """Slots that some candidate can fill."""
+    return {slot for one in candidates if one.score >= ENOUGH for slot in one.slots}
