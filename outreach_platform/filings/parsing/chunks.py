@@ -13,7 +13,7 @@ from typing import Any
 
 from outreach_platform.filings import model
 from outreach_platform.filings.model import Section
-from outreach_platform.filings.parsing.chunks_blocks import Block, read_blocks, running_heads
+from outreach_platform.filings.parsing.chunks_blocks import Block, read_blocks
 from outreach_platform.filings.parsing.chunks_topics import Topic, cut_topics
 from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.tokens import TokenIndex
@@ -42,11 +42,10 @@ def extract_chunks(
         `content_text[char_start:char_end] == chunk_text` for each, where the section's
         `content_text` is `document.text[section.start:section.end]`.
     """
-    heads = running_heads(document)
     rows: list[dict[str, Any]] = []
     for section in sections:
         if document.text[section.start : section.end].strip():
-            rows.extend(_Cutter(document, section, accession, heads).rows())
+            rows.extend(_Cutter(document, section, accession).rows())
     return rows
 
 
@@ -59,14 +58,12 @@ class _Heading:
 class _Cutter:
     """Cuts one section."""
 
-    def __init__(
-        self, document: Document, section: Section, accession: str, heads: frozenset[str]
-    ) -> None:
+    def __init__(self, document: Document, section: Section, accession: str) -> None:
         self.text = document.text
         self.section = section
         self.accession = accession
         self.index = TokenIndex(document.text[section.start : section.end])
-        self.blocks = read_blocks(document, section.start, section.end, section.heading_end, heads)
+        self.blocks = read_blocks(document, section.start, section.end, section.heading_end)
         self.headings = list(_headings(document.text, self.blocks))
         self.title = section.title or f"Item {section.number}"
 

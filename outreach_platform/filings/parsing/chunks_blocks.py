@@ -5,7 +5,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from outreach_platform.filings.parsing.document import Document, Line
 
@@ -15,7 +14,6 @@ _BOLD_LENGTH = 300
 # Where more of a section's prose is bold than this, bold says nothing.
 _BOLD_SHARE = 0.4
 _PROSE_ROW = 200
-_REPEATED = 3
 _BULLET = re.compile(r"[•·●▪■◦○*\u2013\u2014-]\s|\(?[a-z0-9]{1,3}[.)]\s")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 
@@ -37,9 +35,7 @@ class Block:
     strength: int = 0
 
 
-def read_blocks(
-    document: Document, start: int, end: int, heading_end: int, heads: frozenset[str]
-) -> list[Block]:
+def read_blocks(document: Document, start: int, end: int, heading_end: int) -> list[Block]:
     """Cut a section into blocks.
 
     Args:
@@ -47,7 +43,6 @@ def read_blocks(
         start: offset of the section.
         end: offset behind it.
         heading_end: offset behind its own heading, which is no sub-heading.
-        heads: running heads, from `running_heads`.
 
     Returns:
         Blocks in order; they cover all that is not white space.
@@ -65,21 +60,9 @@ def read_blocks(
             continue
         strength = 0
         if begin >= heading_end:
-            strength = min(_strength(document, line, trust_bold, heads) for line in group)
+            strength = min(_strength(document, line, trust_bold) for line in group)
         blocks.append(Block(begin, min(group[-1].end, end), strength=strength))
     return _filled(document.text, blocks, start, end)
-
-
-def running_heads(document: Document) -> frozenset[str]:
-    """Lines that recur at the edges of pages, such as the company's name above each page."""
-    edges: Counter[str] = Counter()
-    lines = document.lines
-    for before, behind in pairwise(lines):
-        if before.page != behind.page:
-            edges.update({document.line_text(before), document.line_text(behind)})
-    return frozenset(
-        text for text, times in edges.items() if times >= _REPEATED and len(text) <= _HEADING_LENGTH
-    )
 
 
 def _lines_between(document: Document, start: int, end: int) -> Sequence[Line]:
@@ -134,13 +117,13 @@ def _belongs(text: str, before: Line, line: Line, layout: frozenset[int]) -> boo
     return text.count("\n", before.end, line.start) < 2
 
 
-def _strength(document: Document, line: Line, trust_bold: bool, heads: frozenset[str]) -> int:
+def _strength(document: Document, line: Line, trust_bold: bool) -> int:
     """How strongly a line looks like a heading; 0 where it does not."""
     length = line.end - line.start
     if length > _BOLD_LENGTH:
         return 0
     text = document.line_text(line)
-    if not _LETTERS.search(text) or text in heads or line.link:
+    if not _LETTERS.search(text) or line.link:
         return 0
     bold = line.bold and trust_bold
     if length > _HEADING_LENGTH or text.endswith((",", ";")):

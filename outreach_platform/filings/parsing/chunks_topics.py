@@ -103,10 +103,10 @@ def _best(cuts: _Cuts, low: int, high: int) -> int | None:
 
 def _cut_inside(text: str, index: TokenIndex, shift: int, low: int, high: int) -> int:
     """A place inside a paragraph: the last end of a sentence, else of what semchunk finds."""
-    import semchunk
+    from semchunk.semchunk import chunk
 
     begin, end = index.start_of(low) + shift, index.start_of(high) + shift
-    _, spans = semchunk.chunk(text[begin:end], _PIECE, count_tokens, memoize=False, offsets=True)
+    _, spans = chunk(text[begin:end], _PIECE, count_tokens, memoize=False, offsets=True)
     ends = [begin + int(stop) for _, stop in spans if int(stop) < end - begin]
     sentences = [e for e in ends if _SENTENCE_END.search(text, e - 5, e) and text[e].isspace()]
     for place in (sentences or ends)[-1:]:
