@@ -29,6 +29,7 @@ from benchmarks.filings_quality_labels import (
     total,
 )
 from outreach_platform.filings.model import accession_year
+from outreach_platform.filings.parsing.reader import read_document
 
 _WORDS = 110
 
@@ -37,11 +38,9 @@ def ours(filing: Labelled) -> Score:
     """The project's sections of a filing, compared; seconds are those of reading and finding."""
     from outreach_platform.filings.parsing.sections import find_sections
 
-    from outreach_platform.filings.parsing.html import read_html
-
     source = filing.source()
     started = time.perf_counter()
-    document = read_html(source)
+    document = read_document(source)
     sections = find_sections(document, filing.form, accession_year(filing.accession))
     seconds = time.perf_counter() - started
     found = {}
@@ -63,21 +62,19 @@ def reference(filing: Labelled) -> Score:
 
     It gives text and no HTML, so lengths are judged by the ratio that the whole document has.
     """
-    from edgar.documents import HTMLParser, ParserConfig
+    from outreach_platform.filings.parsing.second_opinion import edgar_proposals
 
     source = filing.source()
+    ratio = len(source) / max(len(read_document(source).text), 1)
     started = time.perf_counter()
-    document = HTMLParser(ParserConfig(form=filing.form)).parse(source)
-    texts = {name: section.text() for name, section in document.sections.items()}
+    proposals = edgar_proposals(source, filing.form)
     seconds = time.perf_counter() - started
-    ratio = len(source) / max(len(document.text()), 1)
-    found: dict[str, Found] = {}
-    for name, text in texts.items():
-        part, _, number = name.rpartition("item_")
-        item = item_name(filing.form, part.strip("_"), f"item_{number}")
-        found[item] = Found(
-            int(len(text) * ratio), len(text.strip()), name, " ".join(text.split())[:_WORDS]
+    found = {
+        item_name(filing.form, one.section_part, one.section_type): Found(
+            int(one.length * ratio), one.length, "", one.opening[:_WORDS]
         )
+        for one in proposals
+    }
     return compare(filing, found, seconds)
 
 

@@ -16,7 +16,7 @@ _ITEM = re.compile(
 _NOTE = re.compile(r"\bnotes?\s+(?P<note>\d{1,2}[A-Z]?|[A-Z])\b(?=\W)", re.I)
 _LEADS = re.compile(
     r"\b(?:see|refer|reference|incorporated|described|discussed|contained|set\s+forth|included|"
-    r"appears?|appearing|presented|under|in|of|to)\b",
+    r"appears?|appearing|presented|under|in|of|to|items?)\b",
     re.I,
 )
 _SENDS = re.compile(

@@ -1,4 +1,4 @@
-"""What a section says of itself and where it sends its reader, and what must not be taken for it."""
+"""What a section says of itself, where it sends its reader, and what must not be taken for it."""
 
 import json
 
