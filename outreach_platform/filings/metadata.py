@@ -6,11 +6,10 @@ first counts, and a warning names both. The first ten digits of an accession num
 filed it, often an agent: they are never taken for the CIK.
 """
 
-import gzip
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,6 @@ class Evidence:
     Attributes:
         path: of the file.
         told: by source, in the order in which they count.
-        tickers: as the cover facts list them.
         amendment: how an amendment describes itself.
         document: name of the main document, as the submission or the path tells.
         whole: whether the file is a full submission with its header.
@@ -116,6 +114,11 @@ def gather(raw: bytes, path: Path) -> Evidence:
     )
 
 
+def accession_told(evidence: Evidence) -> str | None:
+    """The accession number that a file tells without its `filings.csv`."""
+    return _first(evidence.told, "accession_number")
+
+
 def _described(facts: CoverFacts, words: CoverFacts) -> str | None:
     description = facts.amendment or words.amendment
     return description[:_DESCRIPTION] if description else None
@@ -133,7 +136,7 @@ def _salvaged(raw: bytes) -> bytes:
         return raw
     try:
         return zlib.decompressobj(wbits=31).decompress(raw, 1 << 28)
-    except (zlib.error, gzip.BadGzipFile):
+    except zlib.error:
         return raw
 
 
@@ -217,11 +220,3 @@ def _form(told: Sequence[Told]) -> str | None:
     if source == sources.FILE_NAME and finer.startswith(form):
         return finer
     return form
-
-
-def renamed(meta: FilingMeta, **changes: Any) -> FilingMeta:
-    """The entry with other values, and what follows from them."""
-    changed = replace(meta, **changes)
-    if meta.download_status == "failed":
-        return changed
-    return replace(changed, refused=refusal(changed.form_type))

@@ -1,0 +1,292 @@
+"""The register: files become rows of `filings` and copies in the data folder.
+
+Every file is read before anything is written, one in memory at a time, because several files may
+be of one filing. Of those, one that is read counts before one that is refused, a full submission
+before a bare document, a file that is added before the copy that stands, then the newer.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+
+from outreach_platform.filings.inbox import FoundFile, find_files
+from outreach_platform.filings.layout import FilingFolder
+from outreach_platform.filings.metadata import NoAccessionError, accession_told, gather, settle
+from outreach_platform.filings.metadata_sources import Told, from_csv
+from outreach_platform.filings.model import FilingMeta
+from outreach_platform.filings.registry_rows import (
+    Merged,
+    link_amendments,
+    merged,
+    read_entries,
+    write_entry,
+    years_of,
+)
+from outreach_platform.filings.registry_store import inside, store
+from outreach_platform.foundation.errors import IntegrityError
+
+_BATCH = 50
+Progress = Callable[[int, int], object]
+
+
+@dataclass(slots=True)
+class RegisterReport:
+    """What a registration did.
+
+    Attributes:
+        new: accession numbers registered for the first time.
+        updated: those whose bytes or metadata changed.
+        unchanged: those that stood already as they are.
+        refused: reason by accession number, or by path where none is known; of all files given.
+        problems: sentences: paths and rows that cannot be used, sources that differ, files that
+            gave way to another of the same filing.
+        years: of the new and updated filings: how many by filing year.
+    """
+
+    new: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    years: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A file as it was read.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes as they lie there.
+        meta: the entry it makes.
+        told: its row of `filings.csv`.
+        whole: a full submission.
+        added: not in the folder of raw filings yet.
+        changed: when it was written, in nanoseconds.
+    """
+
+    path: Path
+    sha256: str
+    meta: FilingMeta
+    told: Told | None
+    whole: bool
+    added: bool
+    changed: int
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection,
+    folder: FilingFolder,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+) -> RegisterReport:
+    """Register files; a second time changes nothing.
+
+    Args:
+        connection: of the writer's database, with its tables and outside of a transaction.
+        folder: the wing's paths.
+        paths: files, folders, or a `filings.csv`; see `inbox.find_files`.
+        now: for `created_at` and `updated_at`; naive means UTC.
+        progress: is told how many files of how many have been read.
+
+    Raises:
+        OutreachError: the disk is full, or the folder refuses.
+    """
+    inbox = find_files(paths)
+    report = RegisterReport(problems=list(inbox.problems))
+    moment = now.astimezone(UTC).replace(tzinfo=None) if now.tzinfo else now
+    groups: dict[str, list[_Candidate]] = {}
+    for number, found in enumerate(inbox.files, start=1):
+        candidate = _read(folder, found, report)
+        if candidate is not None:
+            groups.setdefault(candidate.meta.accession_number, []).append(candidate)
+        if progress is not None:
+            progress(number, len(inbox.files))
+    changed: dict[str, FilingMeta] = {}
+    for batch in _batched(sorted(groups)):
+        changed |= _write(connection, folder, {key: groups[key] for key in batch}, moment, report)
+    _link(connection, moment, report, changed)
+    report.years = years_of(changed)
+    return report
+
+
+def registered(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    accessions: Sequence[str] | None = None,
+    year: int | None = None,
+) -> list[FilingMeta]:
+    """Entries of the register by accession number, refused ones too.
+
+    Args:
+        connection: with the table `filings`.
+        accessions: only these.
+        year: only this filing year.
+    """
+    conditions, parameters = ["true"], []
+    if accessions is not None:
+        conditions.append("list_contains(?::VARCHAR[], accession_number)")
+        parameters.append(list(accessions))
+    if year is not None:
+        conditions.append("filing_year = ?")
+        parameters.append(year)
+    return read_entries(connection, " AND ".join(conditions), parameters)
+
+
+def _read(folder: FilingFolder, found: FoundFile, report: RegisterReport) -> _Candidate | None:
+    """Read one file; None where it can be no row, which is told."""
+    try:
+        raw = found.path.read_bytes()
+        changed = found.path.stat().st_mtime_ns
+    except OSError as error:
+        report.problems.append(f"{found.path} cannot be read: {error.strerror}; check its owner.")
+        return None
+    evidence = gather(raw, found.path)
+    row = found.row(accession_told(evidence))
+    try:
+        meta = settle(evidence, row)
+    except NoAccessionError as error:
+        report.refused[str(found.path)] = evidence.unreadable or str(error)
+        return None
+    return _Candidate(
+        path=found.path,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        meta=meta,
+        told=from_csv(row) if row else None,
+        whole=evidence.whole,
+        added=not inside(folder, found.path),
+        changed=changed,
+    )
+
+
+def _batched(keys: Sequence[str]) -> Iterator[list[str]]:
+    left = iter(keys)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    folder: FilingFolder,
+    groups: Mapping[str, Sequence[_Candidate]],
+    now: datetime,
+    report: RegisterReport,
+) -> dict[str, FilingMeta]:
+    """Store and register one batch; returns the entries that are new or changed."""
+    stored = {meta.accession_number: meta for meta in registered(connection, accessions=[*groups])}
+    entries: dict[str, FilingMeta] = {}
+    for accession, candidates in groups.items():
+        before = stored.get(accession)
+        chosen = _chosen(candidates, before, report)
+        result = merged(before, chosen.meta, chosen.told)
+        try:
+            meta = _stored(folder, chosen, result, before)
+        except IntegrityError as error:
+            report.problems.append(str(error))
+            continue
+        _tell(report, chosen, meta, before, result)
+        if meta != before:
+            entries[accession] = meta
+    connection.begin()
+    try:
+        for accession, meta in entries.items():
+            write_entry(connection, meta, now, new=accession not in stored)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return entries
+
+
+def _chosen(
+    candidates: Sequence[_Candidate], before: FilingMeta | None, report: RegisterReport
+) -> _Candidate:
+    """The file that stands for a filing; others with other bytes are told of."""
+    standing = before.content_hash if before else None
+
+    def rank(each: _Candidate) -> tuple[object, ...]:
+        return (
+            *(each.meta.refused is None, each.whole, each.added),
+            *(each.meta.content_hash == standing, each.changed, str(each.path)),
+        )
+
+    best = max(candidates, key=rank)
+    for each in candidates:
+        if each.added and each.meta.content_hash != best.meta.content_hash:
+            report.problems.append(
+                f"{each.path} and {best.path} are both of {best.meta.accession_number} and differ: "
+                f"the latter is registered, {_because(best, each)}."
+            )
+    return best
+
+
+def _because(best: _Candidate, other: _Candidate) -> str:
+    if other.meta.refused is not None and best.meta.refused is None:
+        return "because the former cannot be used"
+    if best.whole and not other.whole:
+        return "because it is the full submission"
+    return "because it stands already or is newer"
+
+
+def _stored(
+    folder: FilingFolder, chosen: _Candidate, result: Merged, before: FilingMeta | None
+) -> FilingMeta:
+    """The entry with its copy's place; what cannot be read is not copied."""
+    meta = result.meta
+    if result.kept is not None:
+        return meta
+    if meta.download_status == "failed" and chosen.added:
+        return replace(meta, local_path=None)
+    return replace(meta, local_path=store(folder, chosen.path, chosen.sha256, meta, before))
+
+
+def _tell(
+    report: RegisterReport,
+    chosen: _Candidate,
+    meta: FilingMeta,
+    before: FilingMeta | None,
+    result: Merged,
+) -> None:
+    """Count one filing, and say what is odd about it."""
+    accession = meta.accession_number
+    if result.kept is not None:
+        report.problems.append(
+            f"{chosen.path} is not registered in place of the copy that stands of {accession}: "
+            f"{result.kept}"
+        )
+    if meta.refused is not None:
+        report.refused[accession] = meta.refused
+    if meta == before:
+        report.unchanged.append(accession)
+        return
+    (report.new if before is None else report.updated).append(accession)
+    if before is not None and before.content_hash != meta.content_hash:
+        report.problems.append(
+            f"{accession} has other bytes than before: {chosen.path} counts now, and what was read "
+            "from the former copy is read anew."
+        )
+    report.problems += [f"{accession}: {warning}" for warning in meta.warnings]
+
+
+def _link(
+    connection: duckdb.DuckDBPyConnection,
+    now: datetime,
+    report: RegisterReport,
+    changed: dict[str, FilingMeta],
+) -> None:
+    """Let amendments name their originals; one that stood unchanged until here is updated."""
+    linked = [] if not changed else link_amendments(connection, now)
+    for meta in registered(connection, accessions=linked) if linked else []:
+        changed[meta.accession_number] = meta
+        if meta.accession_number in report.unchanged:
+            report.unchanged.remove(meta.accession_number)
+        if meta.accession_number not in report.new:
+            report.updated.append(meta.accession_number)
+    report.updated = sorted(set(report.updated))
