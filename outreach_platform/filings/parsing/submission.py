@@ -23,6 +23,7 @@ from outreach_platform.filings.parsing.wholeness import (
 _MOST = 400 * 2**20
 _GZIP = b"\x1f\x8b"
 _DOCUMENT = re.compile(rb"^[ \t]*<DOCUMENT>", re.I | re.M)
+_ANY_DOCUMENT = re.compile(rb"<DOCUMENT>", re.I)
 _DOCUMENT_END = re.compile(rb"^[ \t]*</DOCUMENT>", re.I | re.M)
 _TEXT = re.compile(rb"<TEXT>[ \t]*\r?\n?", re.I)
 _TEXT_END = re.compile(rb"</TEXT>", re.I)
@@ -30,6 +31,7 @@ _FIELD = re.compile(rb"^[ \t]*<(TYPE|SEQUENCE|FILENAME|DESCRIPTION)>([^\r\n<]*)"
 _HEADER = re.compile(rb"<(?:SEC|IMS)-(?:DOCUMENT|HEADER)>|^<SUBMISSION>", re.I | re.M)
 _HEADER_END = re.compile(rb"</(?:SEC|IMS)-HEADER>", re.I)
 _TRAILER = re.compile(rb"(?:</(?:SEC|IMS)-DOCUMENT>|-----END PRIVACY[^\n]*|\s)+\Z", re.I)
+_TRAILED = 5000
 _PEM = re.compile(rb"\A\s*-----BEGIN PRIVACY-ENHANCED MESSAGE-----.*?\n[ \t\r]*\n", re.S)
 _ESCAPED_DASH = re.compile(rb"^- (?=-)", re.M)
 _WRAPPER = re.compile(r"\A\s*<(XBRL|XML)>[ \t]*\n?(.*?)(?:</\1>\s*)?\Z", re.S | re.I)
@@ -133,7 +135,8 @@ def _members(raw: bytes, name: str) -> Iterator[bytes]:
 
 def _parted(data: bytes, name: str) -> tuple[str, tuple[SubmissionDocument, ...]]:
     """The SGML header and the documents of an unpacked file."""
-    starts = [found.start() for found in _DOCUMENT.finditer(data)]
+    some = _ANY_DOCUMENT.search(data)  # a tenth of the time of a search by lines
+    starts = [found.start() for found in _DOCUMENT.finditer(data)] if some else []
     before = data[: starts[0]] if starts else data
     if (reason := unclosed_submission(data, len(starts))) is not None:
         raise UnreadableFilingError(f"{name} is cut off: {reason}; download it again.")
@@ -156,8 +159,14 @@ def _bare(data: bytes) -> tuple[str, str]:
     """Header and text of a file without `<DOCUMENT>`."""
     head = _HEADER_END.search(data) if _HEADER.search(data, 0, 20_000) else None
     if head is None:
-        return "", decode(_TRAILER.sub(b"", data))
-    return decode(data[: head.end()]), decode(_TRAILER.sub(b"", data[head.end() :]))
+        return "", decode(_untrailed(data))
+    return decode(data[: head.end()]), decode(_untrailed(data[head.end() :]))
+
+
+def _untrailed(data: bytes) -> bytes:
+    """The bytes without closing tags of a submission; only the end is searched, for speed."""
+    end = max(0, len(data) - _TRAILED)
+    return data[:end] + _TRAILER.sub(b"", data[end:])
 
 
 def _document(piece: bytes, number: int) -> SubmissionDocument | None:
