@@ -77,7 +77,7 @@ def find_contents(document: Document, headings: Sequence[Heading]) -> Contents:
     regions: list[Region] = []
     rows: list[Heading] = []
     for run in _runs(reader, headings):
-        while run and run[-1].kind == "part":
+        while run and not (run[-1].kind != "part" and reader.tells_page(run[-1])):
             run.pop()
         if _lists_items(reader, run):
             regions.append(_region(reader, run))

@@ -9,7 +9,7 @@ from outreach_platform.filings.parsing.document import Document, Line
 
 Kind = Literal["item", "part", "end"]
 _LETTERED = r"(?:\s?[-\u2013]?\s?\(?[A-Ca-c]\)?(?![A-Za-z0-9'\u2019]))?(?:\s?\(?T\)?(?![A-Za-z]))?"
-_NUMBER = rf"(?:\d{{1,2}}(?!\d){_LETTERED}|(?:[IVX]{{1,5}}|[lI])[AaBb]?(?![A-Za-z0-9'\u2019]))"
+_NUMBER = rf"(?:\d{{1,2}}(?!\d){_LETTERED}|(?:[IVX]{{1,5}}|[l1]?[lOo0-9])[AaBb]?(?![A-Za-z0-9'\u2019]))"
 _JOINT = (
     r"\.?\s*(?:,?\s*(?:and|&|through|thru|to)\s|,|&|/|[-\u2013\u2014])\s*(?:I\s?T\s?E\s?M\s?S?\s*)?"
 )
@@ -55,7 +55,7 @@ _ROMAN = {
     "IX": 9,
     "X": 10,
 }
-_ROMAN |= {"XI": 11, "XII": 12, "XIII": 13, "XIV": 14, "XV": 15, "L": 1}
+_ROMAN |= {"XI": 11, "XII": 12, "XIII": 13, "XIV": 14, "XV": 15}
 # A heading is a line, not a page; a longer line may open with a heading that the text runs on from.
 _LONGEST = 4000
 _LONGEST_TITLE = 250
@@ -165,13 +165,20 @@ def _split_number(document: Document, index: int) -> Heading | None:
 
 def _numbers(text: str) -> Iterator[str]:
     for found in re.finditer(_NUMBER, text, re.I):
-        digits = re.match(r"(\d{1,2}|[IVX]+|l)\W*([ABC])?", found[0], re.I)
+        digits = re.match(r"(\d{1,2}(?![lOo])|[l1][lOo0-9]|[IVX]+|l)\W*([ABC])?", found[0], re.I)
         if digits is None:
             continue
-        number = digits[1].upper()
-        value = int(number) if number.isdigit() else _ROMAN.get(number)
+        value = _value(digits[1])
         if value is not None and 0 < value <= 16:
             yield f"{value}{(digits[2] or '').upper()}"
+
+
+def _value(number: str) -> int | None:
+    """The value of digits, of digits typed as letters, or of a Roman number."""
+    if number.upper() in _ROMAN:
+        return _ROMAN[number.upper()]
+    typed = number.replace("l", "1").replace("O", "0").replace("o", "0")
+    return int(typed) if typed.isdigit() else None
 
 
 def extended(document: Document, heading: Heading) -> Heading | None:

@@ -97,7 +97,7 @@ _10K = (
     Item(
         "item_1",
         "part_i",
-        ("business", "description of business", "business of the company", "general business"),
+        ("business", "description of business", "business and properties"),
     ),
     Item("item_1a", "part_i", ("risk factors", "certain risk factors"), since=2006),
     Item("item_1b", "part_i", ("unresolved staff comments",), since=2006),

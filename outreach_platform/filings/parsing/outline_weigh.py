@@ -35,6 +35,8 @@ _TITLE, _TITLE_LIKE = 0.8, 0.55
 _SENTENCE = re.compile(r"^[\s.,;:)\]\"\u201d\u2019-]*[a-z]|^[\"\u201d\u2019,;]")
 _LONGEST_TITLE = 250
 _RUN_IN = 120
+# What may stand behind the title in the last of its lines, in characters.
+_WRAPPED, _COMPLETE = 60, 4
 _ANCHOR_REACH = 3
 
 
@@ -161,8 +163,10 @@ def _titled(document: Document, heading: Heading, items: Sequence[Item]) -> tupl
         if longer is None:
             break
         found = match(title_text(document, longer), items)
+        rest = len(title_text(document, longer)) - found.end
         better = found.likeness > best[1].likeness + 0.05 and found.likeness >= _TITLE_LIKE
-        if better or (found.likeness >= best[1].likeness >= _TITLE and found.end > before):
+        same = found.likeness >= best[1].likeness >= _TITLE and found.end > before
+        if (better and rest < _WRAPPED) or (same and rest < _COMPLETE):
             best = longer, found
     return best
 
