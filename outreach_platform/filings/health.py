@@ -11,15 +11,14 @@ from typing import Any
 import duckdb
 
 from outreach_platform.filings.database import open_database
-from outreach_platform.filings.health_records import Coverage, Failure, Gap, Health, Place
+from outreach_platform.filings.health_chunks import chunk_flaws
+from outreach_platform.filings.health_records import Coverage, Failure, Gap, Health
 from outreach_platform.filings.health_sql import (
     COUNTS_SQL,
     COVERAGE_SQL,
     GAPS_SQL,
     IDS,
     ORPHANS,
-    UNCOVERED_SQL,
-    UNRESOLVED_SQL,
     UNSTABLE_SQL,
     VIEW_SQL,
     orphans_sql,
@@ -68,7 +67,7 @@ def count_health(connection: duckdb.DuckDBPyConnection, path: Path) -> Health:
     """
     require_tables(connection, path)
     most = _most_footnotes(connection)
-    uncovered, unresolved = _uncovered(connection), _unresolved(connection)
+    uncovered, unresolved = chunk_flaws(connection)
     gaps = [Gap(**row) for row in rows_of(connection, GAPS_SQL)]
     return Health(
         path=str(path),
@@ -184,22 +183,6 @@ def _most_footnotes(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, 
         "SELECT accession_number, count(*) AS n FROM footnotes GROUP BY 1 ORDER BY n DESC, 1"
     ).fetchone()
     return (row[0], int(row[1])) if row else (None, 0)
-
-
-def _uncovered(connection: duckdb.DuckDBPyConnection) -> list[Place]:
-    return [Place(**row) for row in rows_of(connection, UNCOVERED_SQL)]
-
-
-def _unresolved(connection: duckdb.DuckDBPyConnection) -> list[Place]:
-    return [
-        Place(
-            accession_number=row["accession_number"],
-            section_part=row["section_part"],
-            section_type=row["section_type"],
-            reason=f"chunk {row['chunk_index']} of level {row['chunk_level']} is not its offsets'",
-        )
-        for row in rows_of(connection, UNRESOLVED_SQL)
-    ]
 
 
 def _stale(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

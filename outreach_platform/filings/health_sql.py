@@ -145,48 +145,6 @@ GAPS_SQL = f"""
         LEFT JOIN counted c USING (accession_number, kind)
     WHERE reason IS NOT NULL ORDER BY accession_number, kind"""
 
-# White space as Python and Unicode see it; RE2's \\s knows ASCII alone.
-_INK = r"[^\s\p{Z}\x0b\x1c-\x1f\x85]"
-
-# Sections of chunked filings that their chunks do not cover: `reason` says what is missing.
-UNCOVERED_SQL = rf"""
-    WITH chunked AS (SELECT DISTINCT accession_number FROM chunks),
-    wanted AS (
-        SELECT s.* FROM sections s SEMI JOIN chunked USING (accession_number)
-        WHERE regexp_matches(s.content_text, '{_INK}')
-    ), spans AS (
-        SELECT section_id, chunk_level, char_start, char_end,
-            max(char_end) OVER (PARTITION BY section_id, chunk_level
-                ORDER BY char_start, char_end
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-        FROM chunks WHERE chunk_level IN (1, 2)
-    ), holes AS (
-        SELECT section_id, chunk_level, coalesce(before, 0) AS a, char_start AS b
-        FROM spans WHERE char_start > coalesce(before, 0)
-        UNION ALL
-        SELECT section_id, chunk_level, max(char_end), 2147483647
-        FROM spans GROUP BY section_id, chunk_level
-    ), found AS (
-        SELECT w.id, 'no chunk of level ' || level AS reason
-        FROM wanted w, (SELECT unnest([1, 2]) AS level)
-        WHERE NOT EXISTS (
-            FROM spans WHERE section_id = w.id AND chunk_level = level)
-        UNION
-        SELECT w.id, 'text between chunks of level ' || chunk_level
-        FROM wanted w JOIN holes ON section_id = w.id AND a < length(w.content_text)
-        WHERE regexp_matches(substring(w.content_text, a + 1, b - a), '{_INK}')
-    )
-    SELECT accession_number, section_part, section_type, reason
-    FROM found JOIN sections USING (id) ORDER BY ALL"""
-
-# `substring` counts code points, as Python does.
-UNRESOLVED_SQL = """
-    SELECT c.accession_number, c.section_part, c.section_type, c.chunk_level, c.chunk_index
-    FROM chunks c JOIN sections s ON s.id = c.section_id
-    WHERE substring(s.content_text, c.char_start + 1, c.char_end - c.char_start)
-        IS DISTINCT FROM c.chunk_text
-    ORDER BY ALL"""
-
 
 def id_sql(kind: str, *columns: str) -> str:
     """The expression for what `model.hashed` makes of a kind and columns."""

@@ -213,19 +213,19 @@ def test_a_refused_filing_is_no_gap_and_a_share_below_the_limit_is_told(path: Pa
         ("DELETE FROM chunks WHERE chunk_level = 2 AND section_type = 'item_1'",
          "no chunk of level 2"),
         ("DELETE FROM chunks WHERE chunk_level = 2 AND chunk_index = 0 "
-         "AND section_type = 'item_1'", "text between chunks of level 2"),
+         "AND section_type = 'item_1'", "between chunks of level 2"),
         ("DELETE FROM chunks WHERE chunk_level = 2 AND chunk_index = 1 "
-         "AND section_type = 'item_1'", "text between chunks of level 2"),
+         "AND section_type = 'item_1'", "between chunks of level 2"),
         ("DELETE FROM chunks WHERE chunk_level = 2 AND chunk_index = 3 "
-         "AND section_type = 'item_1'", "text between chunks of level 2"),
+         "AND section_type = 'item_1'", "between chunks of level 2"),
         ("UPDATE chunks SET char_end = char_end - 5 WHERE chunk_level = 1 "
-         "AND section_type = 'item_1'", "text between chunks of level 1"),
+         "AND section_type = 'item_1'", "between chunks of level 1"),
     ],
 )  # fmt: skip
 def test_text_outside_of_chunks_is_found(path: Path, statement: str, reason: str) -> None:
     health = spoil(path, statement)
     assert health.uncovered == 2
-    assert {place.reason for place in health.uncovered_examples} == {reason}
+    assert all(place.reason.endswith(reason) for place in health.uncovered_examples)
     assert {place.section_type for place in health.uncovered_examples} == {"item_1"}
     assert "coverage" in failed(health)
 
@@ -257,7 +257,7 @@ def test_white_space_needs_no_chunk(path: Path) -> None:
 def test_a_citation_that_gives_other_text_is_found(path: Path, statement: str) -> None:
     health = spoil(path, statement)
     assert health.unresolved == 6
-    assert health.unresolved_examples[0].reason == "chunk 1 of level 2 is not its offsets'"
+    assert health.unresolved_examples[0].reason.startswith("chunk 1 of level 2 is not the text at")
     assert "coverage" in failed(health)
 
 
