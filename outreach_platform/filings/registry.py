@@ -16,8 +16,14 @@ import duckdb
 
 from outreach_platform.filings.inbox import FoundFile, find_files
 from outreach_platform.filings.layout import FilingFolder
-from outreach_platform.filings.metadata import NoAccessionError, accession_told, gather, settle
-from outreach_platform.filings.metadata_sources import Told, from_csv
+from outreach_platform.filings.metadata import (
+    Evidence,
+    NoAccessionError,
+    accession_told,
+    gather,
+    settle,
+)
+from outreach_platform.filings.metadata_sources import from_csv
 from outreach_platform.filings.model import FilingMeta
 from outreach_platform.filings.registry_rows import (
     Merged,
@@ -63,18 +69,18 @@ class _Candidate:
     Attributes:
         path: of the file.
         sha256: of its bytes as they lie there.
+        evidence: what it tells.
         meta: the entry it makes.
-        told: its row of `filings.csv`.
-        whole: a full submission.
+        row: its row of `filings.csv`.
         added: not in the folder of raw filings yet.
         changed: when it was written, in nanoseconds.
     """
 
     path: Path
     sha256: str
+    evidence: Evidence
     meta: FilingMeta
-    told: Told | None
-    whole: bool
+    row: Mapping[str, str] | None
     added: bool
     changed: int
 
@@ -158,9 +164,9 @@ def _read(folder: FilingFolder, found: FoundFile, report: RegisterReport) -> _Ca
     return _Candidate(
         path=found.path,
         sha256=hashlib.sha256(raw).hexdigest(),
+        evidence=evidence,
         meta=meta,
-        told=from_csv(row) if row else None,
-        whole=evidence.whole,
+        row=row,
         added=not inside(folder, found.path),
         changed=changed,
     )
@@ -185,7 +191,7 @@ def _write(
     for accession, candidates in groups.items():
         before = stored.get(accession)
         chosen = _chosen(candidates, before, report)
-        result = merged(before, chosen.meta, chosen.told)
+        result = merged(before, chosen.meta, from_csv(chosen.row) if chosen.row else None)
         try:
             meta = _stored(folder, chosen, result, before)
         except IntegrityError as error:
@@ -213,7 +219,7 @@ def _chosen(
 
     def rank(each: _Candidate) -> tuple[object, ...]:
         return (
-            *(each.meta.refused is None, each.whole, each.added),
+            *(each.meta.refused is None, each.evidence.whole, each.added),
             *(each.meta.content_hash == standing, each.changed, str(each.path)),
         )
 
@@ -224,13 +230,17 @@ def _chosen(
                 f"{each.path} and {best.path} are both of {best.meta.accession_number} and differ: "
                 f"the latter is registered, {_because(best, each)}."
             )
+    row = next((each.row for each in candidates if each.row), None)
+    if best.row is None and row is not None:
+        # It describes the filing, whichever of its files counts.
+        return replace(best, row=row, meta=settle(best.evidence, row))
     return best
 
 
 def _because(best: _Candidate, other: _Candidate) -> str:
     if other.meta.refused is not None and best.meta.refused is None:
         return "because the former cannot be used"
-    if best.whole and not other.whole:
+    if best.evidence.whole and not other.evidence.whole:
         return "because it is the full submission"
     return "because it stands already or is newer"
 
