@@ -1,8 +1,7 @@
 """The register: files become rows of `filings` and copies in the data folder.
 
 Every file is read before anything is written, one in memory at a time, because several files may
-be of one filing. Of those, one that is read counts before one that is refused, a full submission
-before a bare document, a file that is added before the copy that stands, then the newer.
+be of one filing.
 """
 
 import hashlib
@@ -17,7 +16,6 @@ import duckdb
 from outreach_platform.filings.inbox import FoundFile, find_files
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.metadata import (
-    Evidence,
     NoAccessionError,
     accession_told,
     gather,
@@ -25,6 +23,7 @@ from outreach_platform.filings.metadata import (
 )
 from outreach_platform.filings.metadata_sources import from_csv
 from outreach_platform.filings.model import FilingMeta
+from outreach_platform.filings.registry_choice import Candidate, choose
 from outreach_platform.filings.registry_rows import (
     Merged,
     link_amendments,
@@ -62,29 +61,6 @@ class RegisterReport:
     years: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A file as it was read.
-
-    Attributes:
-        path: of the file.
-        sha256: of its bytes as they lie there.
-        evidence: what it tells.
-        meta: the entry it makes.
-        row: its row of `filings.csv`.
-        added: not in the folder of raw filings yet.
-        changed: when it was written, in nanoseconds.
-    """
-
-    path: Path
-    sha256: str
-    evidence: Evidence
-    meta: FilingMeta
-    row: Mapping[str, str] | None
-    added: bool
-    changed: int
-
-
 def register(
     connection: duckdb.DuckDBPyConnection,
     folder: FilingFolder,
@@ -108,7 +84,7 @@ def register(
     inbox = find_files(paths)
     report = RegisterReport(problems=list(inbox.problems))
     moment = now.astimezone(UTC).replace(tzinfo=None) if now.tzinfo else now
-    groups: dict[str, list[_Candidate]] = {}
+    groups: dict[str, list[Candidate]] = {}
     for number, found in enumerate(inbox.files, start=1):
         candidate = _read(folder, found, report)
         if candidate is not None:
@@ -146,7 +122,7 @@ def registered(
     return read_entries(connection, " AND ".join(conditions), parameters)
 
 
-def _read(folder: FilingFolder, found: FoundFile, report: RegisterReport) -> _Candidate | None:
+def _read(folder: FilingFolder, found: FoundFile, report: RegisterReport) -> Candidate | None:
     """Read one file; None where it can be no row, which is told."""
     try:
         raw = found.path.read_bytes()
@@ -161,7 +137,7 @@ def _read(folder: FilingFolder, found: FoundFile, report: RegisterReport) -> _Ca
     except NoAccessionError as error:
         report.refused[str(found.path)] = evidence.unreadable or str(error)
         return None
-    return _Candidate(
+    return Candidate(
         path=found.path,
         sha256=hashlib.sha256(raw).hexdigest(),
         evidence=evidence,
@@ -181,7 +157,7 @@ def _batched(keys: Sequence[str]) -> Iterator[list[str]]:
 def _write(
     connection: duckdb.DuckDBPyConnection,
     folder: FilingFolder,
-    groups: Mapping[str, Sequence[_Candidate]],
+    groups: Mapping[str, Sequence[Candidate]],
     now: datetime,
     report: RegisterReport,
 ) -> dict[str, FilingMeta]:
@@ -190,7 +166,7 @@ def _write(
     entries: dict[str, FilingMeta] = {}
     for accession, candidates in groups.items():
         before = stored.get(accession)
-        chosen = _chosen(candidates, before, report)
+        chosen = choose(candidates, before, report.problems)
         result = merged(before, chosen.meta, from_csv(chosen.row) if chosen.row else None)
         try:
             meta = _stored(folder, chosen, result, before)
@@ -211,42 +187,8 @@ def _write(
     return entries
 
 
-def _chosen(
-    candidates: Sequence[_Candidate], before: FilingMeta | None, report: RegisterReport
-) -> _Candidate:
-    """The file that stands for a filing; others with other bytes are told of."""
-    standing = before.content_hash if before else None
-
-    def rank(each: _Candidate) -> tuple[object, ...]:
-        return (
-            *(each.meta.refused is None, each.evidence.whole, each.added),
-            *(each.meta.content_hash == standing, each.changed, str(each.path)),
-        )
-
-    best = max(candidates, key=rank)
-    for each in candidates:
-        if each.added and each.meta.content_hash != best.meta.content_hash:
-            report.problems.append(
-                f"{each.path} and {best.path} are both of {best.meta.accession_number} and differ: "
-                f"the latter is registered, {_because(best, each)}."
-            )
-    row = next((each.row for each in candidates if each.row), None)
-    if best.row is None and row is not None:
-        # It describes the filing, whichever of its files counts.
-        return replace(best, row=row, meta=settle(best.evidence, row))
-    return best
-
-
-def _because(best: _Candidate, other: _Candidate) -> str:
-    if other.meta.refused is not None and best.meta.refused is None:
-        return "because the former cannot be used"
-    if best.evidence.whole and not other.evidence.whole:
-        return "because it is the full submission"
-    return "because it stands already or is newer"
-
-
 def _stored(
-    folder: FilingFolder, chosen: _Candidate, result: Merged, before: FilingMeta | None
+    folder: FilingFolder, chosen: Candidate, result: Merged, before: FilingMeta | None
 ) -> FilingMeta:
     """The entry with its copy's place; what cannot be read is not copied."""
     meta = result.meta
@@ -259,7 +201,7 @@ def _stored(
 
 def _tell(
     report: RegisterReport,
-    chosen: _Candidate,
+    chosen: Candidate,
     meta: FilingMeta,
     before: FilingMeta | None,
     result: Merged,

@@ -136,12 +136,11 @@ def _settled(meta: FilingMeta, stored: FilingMeta, added: FilingMeta) -> FilingM
         meta = replace(meta, refused=refusal(meta.form_type))
     if not meta.form_type.endswith("/A"):
         meta = replace(meta, amends=None)
-    url = added.edgar_url
-    if meta.content_hash == stored.content_hash and stored.edgar_url is not None:
-        url = stored.edgar_url
-    if url is None or meta.cik != added.cik:
-        whole = bool(added.edgar_url and added.edgar_url.endswith(".txt"))
-        url = edgar_url(meta.cik, meta.accession_number, meta.primary_document, whole=whole)
+    same = stored.content_hash == meta.content_hash
+    for known in (stored, added) if same else (added, stored):
+        if known.edgar_url and known.cik == meta.cik:
+            return replace(meta, edgar_url=known.edgar_url)
+    url = edgar_url(meta.cik, meta.accession_number, meta.primary_document)
     return replace(meta, edgar_url=url)
 
 
