@@ -34,6 +34,12 @@ class Candidate:
     title_end: int
     pages: str = ""
 
+    @property
+    def reach(self) -> int:
+        """The last slot that is behind us: `Items 1 and 2` leaves room for Item 1A."""
+        whole = self.slots[-1] - self.slots[0] + 1 == len(self.slots)
+        return self.slots[-1] if whole else self.slots[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Outline:
@@ -57,7 +63,7 @@ def choose(candidates: Sequence[Candidate], items: tuple[Item, ...]) -> Outline:
     some filers put their financial pages first or last.
     """
     ordered = sorted(candidates, key=lambda one: (one.heading.first, one.slots))
-    backbone = _backbone([one for one in ordered if one.score >= ENOUGH])
+    backbone = _once(_backbone([one for one in ordered if one.score >= ENOUGH]))
     taken = {slot for one in backbone for slot in one.slots}
     lines = {one.heading.first for one in backbone}
     strays: list[Candidate] = []
@@ -71,6 +77,17 @@ def choose(candidates: Sequence[Candidate], items: tuple[Item, ...]) -> Outline:
     return Outline(items, chosen, frozenset(one.heading.first for one in strays))
 
 
+def _once(chain: Sequence[Candidate]) -> list[Candidate]:
+    """The chain without headings of items that a combined heading before has named."""
+    seen: set[int] = set()
+    kept: list[Candidate] = []
+    for one in chain:
+        if not seen & set(one.slots):
+            kept.append(one)
+            seen |= set(one.slots)
+    return kept
+
+
 def _backbone(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The chain of highest score whose slots ascend."""
     best: list[float] = []
@@ -79,7 +96,7 @@ def _backbone(candidates: Sequence[Candidate]) -> list[Candidate]:
         score, previous = 0.0, -1
         for other in range(index):
             behind = candidates[other]
-            follows = behind.slots[-1] < one.slots[0]
+            follows = behind.reach < one.slots[0]
             if follows and behind.heading.last < one.heading.first and best[other] > score:
                 score, previous = best[other], other
         best.append(score + one.score)
