@@ -13,7 +13,7 @@ from typing import Any
 
 from outreach_platform.filings import model
 from outreach_platform.filings.model import Section
-from outreach_platform.filings.parsing.chunks_blocks import Block, read_blocks
+from outreach_platform.filings.parsing.chunks_blocks import OWN_HEADING, Block, read_blocks
 from outreach_platform.filings.parsing.chunks_topics import Topic, cut_topics
 from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.tokens import TokenIndex
@@ -21,8 +21,8 @@ from outreach_platform.filings.parsing.tokens import TokenIndex
 SECTION, TOPIC, PARAGRAPH = 1, 2, 3
 # Rows of a table are one paragraph up to this many tokens.
 _TABLE_TOKENS = 400
-# What is shorter, a page number or a lone mark, joins the paragraph behind it.
-_SHORT_TOKENS = 12
+# What is shorter, a page number or an item of a list, is no paragraph of its own.
+_SHORT_TOKENS = 16
 _DIGIT = re.compile(r"\d")
 _SPACES = re.compile(r"\s+")
 
@@ -65,7 +65,7 @@ class _Cutter:
         self.index = TokenIndex(document.text[section.start : section.end])
         self.blocks = read_blocks(document, section.start, section.end, section.heading_end)
         self.headings = list(_headings(document.text, self.blocks))
-        self.title = section.title or f"Item {section.number}"
+        self.title = _one_line(section.title) or f"Item {section.number}"
 
     def rows(self) -> Iterator[dict[str, Any]]:
         section = self.section
@@ -85,17 +85,25 @@ class _Cutter:
                 yield self._row(PARAGRAPH, number, start, stop, parent)
                 number += 1
 
-    def _paragraphs(self, core: int, end: int) -> Iterator[tuple[int, int]]:
-        """The paragraphs of a topic without its overlap; short ones join their neighbours."""
-        begin: int | None = None
-        pieces = list(self._pieces(core, end))
-        for number, (start, stop, heading) in enumerate(pieces):
-            begin = start if begin is None else begin
-            short = heading or self._tokens(begin, stop) < _SHORT_TOKENS
-            if short and number < len(pieces) - 1:
-                continue
-            yield begin, stop
-            begin = None
+    def _paragraphs(self, core: int, end: int) -> list[tuple[int, int]]:
+        """The paragraphs of a topic without its overlap.
+
+        A heading and what ends with a colon join what follows; other short ones, such as items of
+        a list or page numbers, join what goes before.
+        """
+        found: list[tuple[int, int]] = []
+        joins = False
+        for start, stop, heading in self._pieces(core, end):
+            short = self._tokens(start, stop) < _SHORT_TOKENS
+            if found and (joins or (short and not heading)):
+                found[-1] = (found[-1][0], stop)
+            else:
+                found.append((start, stop))
+            joins = heading or (short and self.text[stop - 1] == ":")
+        if joins and len(found) > 1:
+            start, stop = found.pop()
+            found[-1] = (found[-1][0], stop)
+        return found
 
     def _pieces(self, core: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Blocks between two offsets, tables cut at rows; with whether each is a heading."""
@@ -159,5 +167,9 @@ class _Cutter:
 
 def _headings(text: str, blocks: Iterable[Block]) -> Iterator[_Heading]:
     for block in blocks:
-        if block.strength:
-            yield _Heading(block.start, _SPACES.sub(" ", text[block.start : block.end]).strip())
+        if 0 < block.strength < OWN_HEADING:
+            yield _Heading(block.start, _one_line(text[block.start : block.end]))
+
+
+def _one_line(text: str) -> str:
+    return _SPACES.sub(" ", text).strip()

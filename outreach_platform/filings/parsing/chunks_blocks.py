@@ -8,13 +8,21 @@ from dataclasses import dataclass
 
 from outreach_platform.filings.parsing.document import Document, Line
 
+OWN_HEADING = 5
 _HEADING_LENGTH = 150
 # Risk factors are headed by whole sentences in bold.
 _BOLD_LENGTH = 300
 # Where more of a section's prose is bold than this, bold says nothing.
 _BOLD_SHARE = 0.4
 _PROSE_ROW = 200
+_FIGURES = 2
 _BULLET = re.compile(r"[•·●▪■◦○*\u2013\u2014-]\s|\(?[a-z0-9]{1,3}[.)]\s")
+_FIGURE = re.compile(r"[0-9][0-9,.]*")
+_BRACKETED = re.compile(r"\(.*\)|.*\((?:continued|cont\W*d|unaudited)\.?\)", re.I | re.S)
+_DATE = re.compile(
+    r"(?:\w+ (?:weeks|months|quarters?|years?) ended |as of |at )?[a-z]{3,9}\.? \d{1,2}, \d{4}\W*",
+    re.I,
+)
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -26,7 +34,7 @@ class Block:
         start: offset of its first character in `Document.text`.
         end: offset behind its last character.
         rows: offsets at which its rows start; empty for what is no table.
-        strength: 0 for what is no heading, else 1 (weak) to 4 (strong).
+        strength: 0 for what is no heading, else 1 (weak) to 4 (strong), 5 for the section's own.
     """
 
     start: int
@@ -42,7 +50,7 @@ def read_blocks(document: Document, start: int, end: int, heading_end: int) -> l
         document: the filing.
         start: offset of the section.
         end: offset behind it.
-        heading_end: offset behind its own heading, which is no sub-heading.
+        heading_end: offset behind its own heading.
 
     Returns:
         Blocks in order; they cover all that is not white space.
@@ -52,16 +60,16 @@ def read_blocks(document: Document, start: int, end: int, heading_end: int) -> l
     trust_bold = _bold_share(lines) <= _BOLD_SHARE
     blocks: list[Block] = []
     for group in _groups(document, lines, layout):
-        first = group[0]
-        begin = max(first.start, start) if blocks else _skip_space(document.text, start, end)
-        if first.table >= 0 and first.table not in layout:
+        begin = max(group[0].start, start) if blocks else _skip_space(document.text, start, end)
+        stop = min(group[-1].end, end)
+        rows, strength = (), 0
+        if group[0].table >= 0 and group[0].table not in layout:
             rows = tuple(max(line.start, start) for line in group)
-            blocks.append(Block(begin, min(group[-1].end, end), rows))
-            continue
-        strength = 0
-        if begin >= heading_end:
+        elif stop <= heading_end:
+            strength = OWN_HEADING
+        elif begin >= heading_end:
             strength = min(_strength(document, line, trust_bold) for line in group)
-        blocks.append(Block(begin, min(group[-1].end, end), strength=strength))
+        blocks.append(Block(begin, stop, rows, strength))
     return _filled(document.text, blocks, start, end)
 
 
@@ -80,9 +88,15 @@ def _layout_tables(document: Document, lines: Iterable[Line]) -> frozenset[int]:
         if line.table >= 0:
             length = line.end - line.start
             total[line.table] += length
-            if length >= _PROSE_ROW or _BULLET.match(document.text, line.start, line.end):
+            if _is_prose(document.line_text(line)):
                 prose[line.table] += length
     return frozenset(table for table in prose if 2 * prose[table] >= total[table])
+
+
+def _is_prose(row: str) -> bool:
+    if _BULLET.match(row):
+        return True
+    return len(row) >= _PROSE_ROW and sum(map(len, _FIGURE.findall(row))) * 8 < len(row)
 
 
 def _bold_share(lines: Iterable[Line]) -> float:
@@ -123,7 +137,11 @@ def _strength(document: Document, line: Line, trust_bold: bool) -> int:
     if length > _BOLD_LENGTH:
         return 0
     text = document.line_text(line)
-    if not _LETTERS.search(text) or line.link:
+    if line.link or not _LETTERS.search(text) or _BRACKETED.fullmatch(text):
+        return 0
+    if _DATE.fullmatch(text):
+        return 0
+    if line.table >= 0 and len(_FIGURE.findall(text)) > _FIGURES:
         return 0
     bold = line.bold and trust_bold
     if length > _HEADING_LENGTH or text.endswith((",", ";")):
