@@ -1,0 +1,213 @@
+"""What a table is: statement, financial, schedule, narrative, or other; judged by its rows' labels."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outreach_platform.filings.parsing.grid import Grid
+from outreach_platform.filings.parsing.grid_numbers import is_dash, is_value
+
+_ASSETS = re.compile(r"total assets\b(?! (?:turnover|less))")
+_CLAIMS = re.compile(
+    r"total liabilities,?\s*(?:and|&|,)|liabilities\s*(?:and|&|,).*(?:equity|deficit|capital|investment)"
+    r"|total (?:capitalization|equity) and liabilities|total capitalization and liabilities"
+)
+_LIABILITIES = re.compile(r"total (?:current )?liabilities\b|accounts payable|total deposits")
+_EQUITY = re.compile(
+    r"retained earnings|accumulated (?:deficit|other comprehensive)|additional paid|paid-in capital"
+    r"|capital in excess|capital surplus|reinvested earnings|earnings reinvested|partners.{1,3}capital"
+    r"|total (?:stockholders|shareholders|shareowners|share-owners|members|partners|owners).{0,3} ?"
+    r"(?:equity|deficit|investment)|total equity|net assets"
+)
+_HOLDINGS = re.compile(
+    r"cash and (?:cash )?equivalents|^cash\b|inventor|receivable|property|securities|loans"
+)
+_RESULT = re.compile(
+    r"net (?:income|loss|earnings|\(loss\)|profit)|profit of consolidated|income \(loss\)$"
+)
+_SALES = re.compile(
+    r"revenues?\b|net sales|^sales\b|total sales|interest income|premiums|operating expenses|costs and expenses"
+    r"|cost of (?:sales|revenue|goods|products)|general and administrative"
+)
+_TAX = re.compile(
+    r"income tax|taxes on (?:income|earnings)|provision for taxes|tax(?:es)? (?:expense|provision|benefit)"
+)
+_SHARE = re.compile(
+    r"(?:per|each) (?:\w+ |common |ordinary |limited partner(?:ship)? ){0,3}(?:share|unit|interest)\b"
+    r"|per-share|^(?:basic|diluted)\b|basic and diluted|earnings per"
+)
+_FLOW = r"(?:provided|used|generated|from|\(used|required|flows?|\(outflow|by|\(to\)|for)\b.*"
+_OPERATING = re.compile(rf"cash.*(?:{_FLOW})?operating activities|cash.*{_FLOW}operations")
+_INVESTING = re.compile(r"cash.*(?:investing|investment) activities")
+_FINANCING = re.compile(r"cash.*financing activities")
+_CASH_ROWS = re.compile(
+    r"depreciation|amorti[sz]ation|deferred (?:income )?tax|(?:stock|share|equity)-based compensation|accounts payable"
+    r"|capital expenditures|purchases? of|proceeds from|payments? (?:of|for|on)|repayments?|acquisition"
+    r"|changes in|dividends|net (?:income|loss|earnings)|(?:beginning|end) of (?:the )?(?:year|period|quarter)"
+    r"|receivable|inventor"
+)
+_COMPREHENSIVE = re.compile(r"comprehensive (?:income|loss|\(loss\)|earnings)")
+_BALANCES = re.compile(
+    r"balances?,?\s*(?:as of|at|,|-|\u2013|\u2014|beginning|end|january|february|march|april|may|june|july"
+    r"|august|september|october|november|december)|(?:beginning|ending|opening|closing) balances?|^balances?$"
+)
+_EQUITY_COLUMNS = re.compile(
+    r"common (?:stock|shares)|paid-in|retained|accumulated|treasury|noncontrolling|comprehensive|preferred"
+    r"|(?:stock|share)holders|capital|total"
+)
+_NOT_CONSOLIDATED = re.compile(
+    r"parent|registrant|condensed (?:consolidating|financial information)|consolidating|guarantor|pro forma"
+    r"|segment|selected|summar|quarterly (?:financial|results|data)|schedule i\b|unconsolidated|affiliate"
+    r"|discontinued|held for sale|joint venture|variable interest|purchase price|fair value of (?:the )?assets"
+)
+_TITLES = {
+    "balance_sheet": re.compile(
+        r"balance sheets?|statements? of (?:consolidated )?(?:financial (?:condition|position)|assets)"
+        r"|consolidated (?:financial (?:position|condition))"
+    ),
+    "income_statement": re.compile(
+        r"statements? of (?:consolidated )?(?:comprehensive )?(?:operations|income|earnings|loss|net (?:income|loss)|results)"
+        r"|income statements?|(?:income|earnings|operations) statements?|results of operations"
+        r"|consolidated (?:earnings|income)|statements? of (?:consolidated )?\w+ ?\(?(?:loss|income)"
+    ),
+    "cash_flow": re.compile(
+        r"(?:statements? of (?:consolidated )?|consolidated )cash flows?|cash flows? statements?"
+    ),
+}
+_MONEY = re.compile(r"[$\u20ac\u00a3\u00a5]")
+_WORDS = re.compile(
+    r"income|expense|revenue|sales|cost|profit|earnings|assets|liabilit|debt|cash|equity|dividend|tax|loss"
+    r"|interest|receivable|payable|share|goodwill|lease|fair value|depreciation|amortization|price|margin"
+)
+_SCHEDULE = re.compile(r"\bschedules?\b|exhibit|valuation and qualifying")
+_EXHIBIT = re.compile(
+    r"\(?\d{1,3}(?:\.\d{1,3})?(?:\.?[A-Za-z]{0,4}|\(\w+\))*\)?[*\u2020+#^.\u2021]*"
+)
+# A statement has so many rows; a summary in the discussion has fewer.
+_SHEET_ROWS, _INCOME_ROWS, _FLOW_ROWS = 10, 8, 10
+_PROSE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class TableKind:
+    """What a table is.
+
+    Attributes:
+        table_type: `financial`, `narrative`, `schedule` or `other`.
+        category: `balance_sheet`, `income_statement`, `cash_flow` or None.
+        is_statement: one of the consolidated statements, comprehensive income and equity too.
+    """
+
+    table_type: str
+    category: str | None = None
+    is_statement: bool = False
+
+
+def classify(grid: Grid, caption: str) -> TableKind:
+    """What a table is, by its labels first; the caption supports and excludes.
+
+    Args:
+        grid: of the table.
+        caption: with titles and units.
+    """
+    labels = [_label(row) for row in grid.body]
+    title = caption.lower()
+    category = _category(labels, title)
+    numbers = sum(1 for row in grid.body for text in row if is_value(text))
+    if category is not None:
+        return TableKind("financial", category, not _NOT_CONSOLIDATED.search(title))
+    if _is_other_statement(grid, labels, title):
+        return TableKind("financial", None, not _NOT_CONSOLIDATED.search(title))
+    return TableKind(_type(grid, labels, title, numbers))
+
+
+def _label(row: Sequence[str]) -> str:
+    """The words of a row's first cells, up to its first value."""
+    words: list[str] = []
+    for text in row:
+        if text and (is_value(text) or is_dash(text)):
+            break
+        if text:
+            words.append(text)
+    return " ".join(words).lower()
+
+
+def _category(labels: Sequence[str], title: str) -> str | None:
+    rows = len(labels)
+    titled = {name for name, pattern in _TITLES.items() if pattern.search(title)}
+    operating, investing, financing = (
+        _any(labels, pattern) for pattern in (_OPERATING, _INVESTING, _FINANCING)
+    )
+    flows = _count(labels, _CASH_ROWS)
+    if operating and investing and financing and rows >= _FLOW_ROWS and flows >= 4:
+        return "cash_flow"
+    if "cash_flow" in titled and (operating or investing or financing) and flows >= 4:
+        return "cash_flow"
+    if _is_sheet(labels, rows, "balance_sheet" in titled):
+        return "balance_sheet"
+    return "income_statement" if _is_income(labels, rows, "income_statement" in titled) else None
+
+
+def _is_sheet(labels: Sequence[str], rows: int, titled: bool) -> bool:
+    assets, claims, liabilities, equity, holdings = (
+        _any(labels, pattern) for pattern in (_ASSETS, _CLAIMS, _LIABILITIES, _EQUITY, _HOLDINGS)
+    )
+    if assets and claims and holdings and rows >= _SHEET_ROWS:
+        return True
+    parts = sum((assets, claims, liabilities, equity))
+    return titled and rows >= 5 and (parts >= 3 or (assets and holdings) or (claims and equity))
+
+
+def _is_income(labels: Sequence[str], rows: int, titled: bool) -> bool:
+    result, sales, tax, share = (
+        _any(labels, pattern) for pattern in (_RESULT, _SALES, _TAX, _SHARE)
+    )
+    if rows < _INCOME_ROWS or not (result and sales) or _any(labels, _ASSETS):
+        return False
+    if titled and (tax or share):
+        return True
+    return tax and share and _count(labels, _SHARE) >= 2 and rows >= 2 * _INCOME_ROWS - 4
+
+
+def _is_other_statement(grid: Grid, labels: Sequence[str], title: str) -> bool:
+    """Comprehensive income, and equity."""
+    if len(labels) < 4:
+        return False
+    if "comprehensive" in title and "statement" in title:
+        return _count(labels, _COMPREHENSIVE) >= 1
+    columns = sum(1 for text in grid.headers if _EQUITY_COLUMNS.search(text.lower()))
+    balances = _count(labels, _BALANCES)
+    named = bool(re.search(r"equity|deficit|capital|investment", title)) and "statement" in title
+    if balances >= 2 and named and grid.width > 2:
+        return True
+    return balances >= 2 and columns >= 4 and _any(labels, _RESULT) and grid.width > 4
+
+
+def _type(grid: Grid, labels: Sequence[str], title: str, numbers: int) -> str:
+    cells = [text for row in grid.body for text in row if text]
+    if _SCHEDULE.search(title) or _is_exhibits(grid):
+        return "schedule"
+    words = sum(1 for text in cells if not is_value(text) and not is_dash(text))
+    if numbers * 6 < words or (numbers * 2 < words and max(map(len, cells)) > _PROSE * 4):
+        return "narrative"
+    told = _count(labels, _WORDS) + sum(1 for text in grid.headers if _WORDS.search(text.lower()))
+    money = any(_MONEY.search(text) for text in (*cells, grid.units, title))
+    counted = bool(grid.units) or "million" in title or "thousand" in title
+    return "financial" if numbers and (money or (counted and told) or told > 1) else "other"
+
+
+def _is_exhibits(grid: Grid) -> bool:
+    """Rows of an exhibit's number and its description."""
+    rows = [[text for text in row if text] for row in grid.body]
+    rows = [row for row in rows if len(row) > 1]
+    named = sum(1 for row in rows if _EXHIBIT.fullmatch(row[0]) and row[1][:1].isalpha())
+    long = sum(1 for row in rows if max(map(len, row)) > _PROSE)
+    return len(rows) > 1 and named * 3 >= len(rows) * 2 and long * 2 >= len(rows)
+
+
+def _any(labels: Sequence[str], pattern: re.Pattern[str]) -> bool:
+    return any(pattern.search(label) for label in labels)
+
+
+def _count(labels: Sequence[str], pattern: re.Pattern[str]) -> int:
+    return sum(1 for label in labels if pattern.search(label))

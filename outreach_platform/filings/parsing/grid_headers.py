@@ -1,0 +1,170 @@
+"""Where a table's headers end: titles and units above, then the rows that name the columns."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from outreach_platform.filings.parsing.grid_columns import Span, covered
+from outreach_platform.filings.parsing.grid_numbers import (
+    Cell,
+    is_dash,
+    is_markers,
+    is_value,
+    is_year,
+)
+
+_UNIT_WORDS = r"(?:thousand|million|billion|hundred)s?"
+_UNITS = re.compile(
+    rf"\(?\s*(?:(?:all\s+)?(?:dollar|currency|tabular)?\s*(?:amounts?|dollars|figures|numbers|values|shares"
+    rf"|data)?\s*(?:are\s+)?(?:presented\s+|expressed\s+|stated\s+|shown\s+)?\$?\s*in\s+(?:\w+\.?\s+){{0,3}}?"
+    rf"\$?\s*{_UNIT_WORDS}|{_UNIT_WORDS}\s+(?:of\s+)?(?:u\.?s\.?\s+)?(?:dollars|shares|barrels)?"
+    rf"|(?:u\.?s\.?\s+)?(?:dollars?|\$)\s*{_UNIT_WORDS}"
+    rf"|\$?\s*(?:000|000,000)'?s?(?:\s+omitted)?|in\s+(?:u\.?s\.?\s+)?(?:dollars|percent(?:ages)?)"
+    rf")\b[^.]*\)?\s*(?:\(unaudited\))?[:.]?",
+    re.I,
+)
+_UNAUDITED = re.compile(r"\(?\s*(?:un)?audited\s*\)?", re.I)
+_PERIOD = re.compile(
+    r"(?:(?:for|as of|at|as at)?\s*(?:the\s+)?(?:fiscal\s+)?(?:(?:three|six|nine|twelve|\d+)[ -])?"
+    r"(?:(?:and\s+)?(?:three|six|nine|twelve)[ -])?"
+    r"(?:years?|months?|weeks?|quarters?|periods?|fiscal|fy|q[1-4]|[1-4](?:st|nd|rd|th)?\s*quarter)\b.*"
+    r"|(?:as of|at|balance at)?\s*(?:january|february|march|april|may|june|july|august|september|october"
+    r"|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?\s*(?:\d{1,2})?,?\s*"
+    r"(?:(?:19|20)\d\d)?\b.{0,40}|\d{1,2}/\d{1,2}/\d{2,4})",
+    re.I,
+)
+# Rows at the top that may name the columns.
+_MOST = 12
+_UNITS_LENGTH = 200
+_LONG = 160
+
+
+def is_period(text: str) -> bool:
+    """Whether a text names a period or a day alone: `Years ended December 31, 2023 and 2022`."""
+    return len(text) <= _LONG and bool(_PERIOD.fullmatch(text))
+
+
+def is_units(text: str) -> bool:
+    """Whether a text says in what the table counts: `(in millions, except per share data)`."""
+    if len(text) > _UNITS_LENGTH:
+        return False
+    return bool(_UNITS.fullmatch(text)) or bool(_UNAUDITED.fullmatch(text))
+
+
+def top_rows(
+    rows: Sequence[Sequence[Cell]], columns: Sequence[Span]
+) -> tuple[list[str], str, list[Sequence[Cell]]]:
+    """Take titles and units from the top of a table.
+
+    A title reaches over all columns, the one with the labels included. What holds a number stays
+    among the headers too.
+
+    Returns:
+        Titles, units, and the rows without those that were titles or units alone.
+    """
+    titles: list[str] = []
+    units: list[str] = []
+    left: list[Sequence[Cell]] = []
+    top = True
+    for number, row in enumerate(rows):
+        top = top and number < _MOST and _is_above(row)
+        text = row[0].text
+        counted = any(char.isdigit() for char in text)
+        if top and len(row) == 1 and is_units(text):
+            units.append(text)
+        elif top and len(row) == 1 and len(columns) > 1 and _is_title(row[0], columns):
+            titles.append(text)
+        else:
+            units += [cell.text for cell in row if top and is_units(cell.text)]
+            left.append(row)
+            continue
+        if counted:
+            left.append(row)
+    return titles, " ".join(dict.fromkeys(units)), left
+
+
+def _is_above(row: Sequence[Cell]) -> bool:
+    return not any(is_value(cell.text) and not is_year(cell.text) for cell in row)
+
+
+def _is_title(cell: Cell, columns: Sequence[Span]) -> bool:
+    over = len(covered(cell, columns))
+    if over < 2 or len(cell.text) > _LONG:
+        return False
+    return over == len(columns) or (cell.text.isupper() and cell.text.count(" ") > 1)
+
+
+def header_height(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> int:
+    """How many rows at the top name columns.
+
+    They end before the first row with a value beside its label, and before a label that stands
+    alone (`Assets:`) with no further header below it.
+    """
+    kinds = [_kind(row, columns) for row in rows[:_MOST]]
+    if "body" not in kinds and len(rows) <= _MOST:
+        return _of_words(rows, columns)
+    first = kinds.index("body") if "body" in kinds else len(kinds)
+    numeric = _numeric_columns(rows[first:], columns)
+    height = 0
+    for number, kind in enumerate(kinds[:first]):
+        named = kind == "words" and any(
+            numeric & set(covered(cell, columns)) for cell in rows[number][1:]
+        )
+        if kind == "header" or named:
+            height = number + 1
+    return height
+
+
+def _numeric_columns(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> set[int]:
+    """Columns whose cells are for the most part values."""
+    values: Counter[int] = Counter()
+    for row in rows:
+        for cell in row:
+            place = covered(cell, columns)
+            if len(place) == 1:
+                counted = is_value(cell.text) or is_dash(cell.text)
+                values[place[0]] += 1 if counted else -1
+    return {index for index, balance in values.items() if balance > 0 and index > 0}
+
+
+def _kind(row: Sequence[Cell], columns: Sequence[Span]) -> str:
+    """`header`, `body`, or `open`: a lone label, which what follows decides."""
+    beside = [cell for cell in row if 0 not in covered(cell, columns) or len(columns) == 1]
+    label = next((cell for cell in row if 0 in covered(cell, columns)), None)
+    if not beside:
+        if label and len(label.text) > _LONG:
+            return "body"
+        wide = label is not None and len(covered(label, columns)) > 1
+        return "header" if wide and _PERIOD.fullmatch(label.text) else "open"
+    if any(_is_counted(cell.text) for cell in beside):
+        return "body"
+    if label is None or is_units(label.text) or _PERIOD.fullmatch(label.text):
+        return "header"
+    if all(_names_column(cell.text) for cell in beside):
+        return "header"
+    return "words"
+
+
+def _is_counted(text: str) -> bool:
+    return (is_value(text) and not is_year(text) and not is_markers(text)) or (
+        is_dash(text) and not text[0].isalpha()
+    )
+
+
+def _names_column(text: str) -> bool:
+    return is_year(text) or bool(_PERIOD.fullmatch(text))
+
+
+def _of_words(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> int:
+    """The header of a table of words, or of years: by typeface and by what is below."""
+    first = next((n for n, row in enumerate(rows[:_MOST]) if len(row) > 1), None)
+    if first is None or first + 1 >= len(rows):
+        return 0
+    row, below = rows[first], rows[first + 1 :]
+    if max(len(cell.text) for cell in row) > _LONG:
+        return 0
+    if all(cell.bold for cell in row) and not all(c.bold for other in below[:3] for c in other):
+        return first + 1
+    words = not any(is_value(cell.text) for cell in row)
+    numeric = _numeric_columns(below, columns)
+    return first + 1 if words and any(numeric & set(covered(c, columns)) for c in row) else 0

@@ -1,0 +1,127 @@
+"""What stands above a table: its title and units."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outreach_platform.filings.parsing.document import Document, Line, TableSource
+from outreach_platform.filings.parsing.grid_headers import is_period, is_units
+
+# How far above a table its title may stand.
+_LINES = 8
+_REACH = 2500
+_LENGTH = 160
+_LEAD = 400
+_NAME = 120
+_COMPANY = re.compile(
+    r"(?:,?\s+(?:inc|incorporated|corp|corporation|co|company|companies|ltd|limited|llc|l\.?p|plc|n\.?v|s\.?a"
+    r"|trust|group|holdings|bancorp|bancshares|partners|enterprises)\b\.?,?)+"
+    r"(?:\s*(?:and|&)\s*(?:its\s+)?(?:consolidated\s+)?(?:subsidiar(?:y|ies)|affiliates?).*)?(?:\s*\(.*\))?",
+    re.I,
+)
+_FURNITURE = re.compile(
+    r"table of contents|(?:page\s*)?[-\u2013\u2014]?\s*(?:F-)?\d{1,4}\s*[-\u2013\u2014]?|index to.*|\(?continued\)?"
+    r"|form 10-[kq].*|.*\bform 10-[kq]\b.*",
+    re.I,
+)
+_NOTES = re.compile(r"(?:see|the) accompanying notes|see notes|integral part", re.I)
+_TAIL = re.compile(r"\s*[\u2013\u2014-]?\s*\(?(?:continued|cont'?d|unaudited)\)?\.?\s*$", re.I)
+_UNITS_WITHIN = re.compile(
+    r"\((?:[^()]{0,40}\b)?(?:in|of)\s+(?:u\.?s\.?\s+)?[^()]{0,20}(?:thousand|million|billion)s?[^()]*\)"
+    r"|\((?:dollars|amounts|\$)[^()]*\)",
+    re.I,
+)
+_TABLE_WORDS = re.compile(r"\b(?:table|follow(?:s|ing)|below|presents|summari[sz]es)\b", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What stands above a table.
+
+    Attributes:
+        title: the nearest line that looks like a heading, else the sentence that leads in; empty
+            without.
+        units: such as `(in millions)`; empty without.
+        heading: whether the title is a heading.
+    """
+
+    title: str = ""
+    units: str = ""
+    heading: bool = False
+
+    @property
+    def text(self) -> str:
+        """Title and units as one."""
+        if self.units and self.units in self.title:
+            return self.title
+        return " ".join(part for part in (self.title, self.units) if part)
+
+    @property
+    def name(self) -> str:
+        """A short name: the heading without `(Continued)`, units and closing colon."""
+        if not self.heading:
+            return ""
+        short = _TAIL.sub("", _UNITS_WITHIN.sub("", self.title)).strip(" :.-\u2013\u2014")
+        return short if len(short) <= _NAME else short[:_NAME].rsplit(" ", 1)[0]
+
+
+def caption_above(
+    document: Document, source: TableSource, first: int, blocked: Sequence[bool]
+) -> Caption:
+    """The caption above a table.
+
+    Args:
+        document: the filing.
+        source: the table.
+        first: index of the table's first line in `document.lines`.
+        blocked: by table of the document, whether it holds data: above one nothing is looked for.
+    """
+    units = lead = ""
+    for line in reversed(document.lines[max(0, first - _LINES) : first]):
+        if _is_out(line, source, blocked):
+            break
+        text = document.line_text(line)
+        if is_units(text):
+            units = units or text
+            continue
+        if len(text) > _LENGTH or not is_heading(line, text):
+            if not lead and len(text) <= _LEAD and text[-1:] == ":" and _TABLE_WORDS.search(text):
+                lead = text
+            units = units or _units_within(text)
+            continue
+        if _is_beside(text):
+            continue
+        return Caption(text, units or _units_within(text), heading=True)
+    return Caption(lead, units)
+
+
+def _is_out(line: Line, source: TableSource, blocked: Sequence[bool]) -> bool:
+    if line.table >= 0 and blocked[line.table]:
+        return True
+    return source.page - line.page > 1 or source.start - line.end > _REACH
+
+
+def _units_within(text: str) -> str:
+    found = _UNITS_WITHIN.search(text)
+    return found[0] if found else ""
+
+
+def is_heading(line: Line, text: str) -> bool:
+    """Whether a line looks like a heading: short, and bold, centred, in capitals or italics."""
+    if not any(char.isalpha() for char in text) or text[0].islower():
+        return False
+    if text[-1] in ".;," and not line.bold and not text.isupper():
+        return False
+    if text[0] in "\u2022\u00b7*(" and not is_units(text):
+        return False
+    return line.bold or line.centred or text.isupper() or (line.italic and text.count(" ") < 15)
+
+
+def _is_beside(text: str) -> bool:
+    """Company's name, period, running head: not what the table is about."""
+    if _FURNITURE.fullmatch(text) or _NOTES.search(text):
+        return True
+    if is_period(text):
+        return True
+    found = _COMPANY.search(text)
+    return found is not None and found.end() >= len(text) - 1 and text.count(" ") < 9
