@@ -9,7 +9,9 @@ from outreach_platform.filings.parsing.document import Document, Line
 
 Kind = Literal["item", "part", "end"]
 _LETTERED = r"(?:\s?[-\u2013]?\s?\(?[A-Ca-c]\)?(?![A-Za-z0-9'\u2019]))?(?:\s?\(?T\)?(?![A-Za-z]))?"
-_NUMBER = rf"(?:\d{{1,2}}(?!\d){_LETTERED}|(?:[IVX]{{1,5}}|[l1]?[lOo0-9])[AaBb]?(?![A-Za-z0-9'\u2019]))"
+_NUMBER = (
+    rf"(?:\d{{1,2}}(?!\d){_LETTERED}|(?:[IVX]{{1,5}}|[l1]?[lOo0-9])[AaBb]?(?![A-Za-z0-9'\u2019]))"
+)
 _JOINT = (
     r"\.?\s*(?:,?\s*(?:and|&|through|thru|to)\s|,|&|/|[-\u2013\u2014])\s*(?:I\s?T\s?E\s?M\s?S?\s*)?"
 )

@@ -16,7 +16,7 @@ class Item:
         wordings: usual titles, the present one first, in small letters without punctuation.
         since: first filing year of the item.
         until: last filing year of the item.
-        always: every filer has had to name it in all of those years.
+        always: a filing of those years that does not name it is odd.
     """
 
     section_type: str
@@ -100,18 +100,19 @@ _10K = (
         ("business", "description of business", "business and properties"),
     ),
     Item("item_1a", "part_i", ("risk factors", "certain risk factors"), since=2006),
-    Item("item_1b", "part_i", ("unresolved staff comments",), since=2006),
+    Item("item_1b", "part_i", ("unresolved staff comments",), since=2006, always=False),
     Item(
         "item_1c",
         "part_i",
         ("cybersecurity", "cybersecurity risk management and strategy"),
         since=2024,
+        always=False,
     ),
     Item(
         "item_2", "part_i", ("properties", "description of property", "description of properties")
     ),
     Item("item_3", "part_i", ("legal proceedings", "litigation", "pending legal proceedings")),
-    Item("item_4", "part_i", _VOTES),
+    Item("item_4", "part_i", _VOTES, always=False),
     Item(
         "item_5",
         "part_ii",
@@ -138,9 +139,10 @@ _10K = (
             "selected historical financial data",
             "selected financial information",
         ),
+        always=False,
     ),
     Item("item_7", "part_ii", _MDA),
-    Item("item_7a", "part_ii", _MARKET_RISK, since=1998),
+    Item("item_7a", "part_ii", _MARKET_RISK, since=1998, always=False),
     Item(
         "item_8",
         "part_ii",
@@ -162,12 +164,13 @@ _10K = (
         ),
     ),
     Item("item_9a", "part_ii", _CONTROLS, since=2004),
-    Item("item_9b", "part_ii", ("other information",), since=2006),
+    Item("item_9b", "part_ii", ("other information",), since=2005, always=False),
     Item(
         "item_9c",
         "part_ii",
         ("disclosure regarding foreign jurisdictions that prevent inspections",),
         since=2022,
+        always=False,
     ),
     Item(
         "item_10",
@@ -212,7 +215,7 @@ _10K = (
 _10Q = (
     Item("item_1", "part_i", _STATEMENTS_10Q),
     Item("item_2", "part_i", _MDA),
-    Item("item_3", "part_i", _MARKET_RISK, since=1998),
+    Item("item_3", "part_i", _MARKET_RISK, since=1998, always=False),
     Item("item_4", "part_i", _CONTROLS, since=2003),
     Item("item_1", "part_ii", ("legal proceedings", "litigation"), always=False),
     Item("item_1a", "part_ii", ("risk factors",), since=2006, always=False),
@@ -292,7 +295,7 @@ def catalogue(form: str, year: int) -> tuple[Item, ...]:
 
 
 def expected(form: str, year: int) -> tuple[Item, ...]:
-    """The items that every filing of that form and year has to name."""
+    """The items whose absence from a filing of that form and year is odd."""
     return tuple(
         item for item in catalogue(form, year) if item.always and item.since <= year <= item.until
     )

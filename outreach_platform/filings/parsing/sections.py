@@ -1,9 +1,13 @@
 """The items of a filing as sections: where each begins and ends, and how sure that is."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 from outreach_platform.filings.model import Section
 from outreach_platform.filings.parsing.contents import find_contents
 from outreach_platform.filings.parsing.document import Document
-from outreach_platform.filings.parsing.gates import SecondOpinion
+from outreach_platform.filings.parsing.gates import SecondOpinion, doubts
 from outreach_platform.filings.parsing.headings import find_headings
 from outreach_platform.filings.parsing.items import catalogue
 from outreach_platform.filings.parsing.outline import Outline, choose
@@ -12,7 +16,11 @@ from outreach_platform.filings.parsing.outline_places import linked_candidates, 
 from outreach_platform.filings.parsing.outline_titles import title_candidates
 from outreach_platform.filings.parsing.outline_weigh import Ground, weigh
 from outreach_platform.filings.parsing.sections_build import built
+from outreach_platform.filings.parsing.sections_second import with_second
 from outreach_platform.filings.parsing.sections_spans import spans_of
+
+# What a doubt takes from the confidence of the section it is about.
+_COSTS = {"stub": 0.2, "oversize": 0.25, "equal_texts": 0.3, "gap": 0.05}
 
 
 def find_sections(
@@ -29,19 +37,23 @@ def find_sections(
         year: of filing.
         second: another extractor over the same filing, asked only where the gates doubt.
     """
+    items = catalogue(form, year)
     headings = find_headings(document)
     contents = find_contents(document, headings)
-    items = catalogue(form, year)
-    outline = _outline(
-        Ground(document, headings, contents, items, frozenset(contents.targets.values()))
-    )
+    targets = frozenset(contents.targets.values())
+    outline = _outline(Ground(document, headings, contents, items, targets))
     sections = [
         section
         for span in spans_of(document, outline, headings, contents)
         for section in built(document, items, span)
     ]
     order = {item.key: place for place, item in enumerate(items)}
-    return sorted(sections, key=lambda one: order[one.section_part, one.section_type])
+    sections.sort(key=lambda one: order[one.section_part, one.section_type])
+    against = doubts(document, sections, form, year)
+    if against and second is not None:
+        sections = with_second(document, sections, second(), contents, form, year)
+        against = doubts(document, sections, form, year)
+    return _doubted(sections, against)
 
 
 def _outline(ground: Ground) -> Outline:
@@ -53,3 +65,26 @@ def _outline(ground: Ground) -> Outline:
     candidates += title_candidates(ground, candidates)
     candidates += part_candidates(ground, candidates)
     return choose(candidates, ground.items)
+
+
+def _doubted(sections: Sequence[Section], against: Sequence[dict[str, Any]]) -> list[Section]:
+    """The sections with the doubts about them, and less confidence where there are any."""
+    kept: list[Section] = []
+    for section in sections:
+        about = [
+            {key: value for key, value in doubt.items() if key not in ("part", "item")}
+            for doubt in against
+            if (doubt.get("part"), doubt.get("item"))
+            == (section.section_part, section.section_type)
+        ]
+        cost = sum(_COSTS.get(doubt["code"], 0.0) for doubt in about)
+        kept.append(
+            replace(
+                section,
+                issues=(*section.issues, *about),
+                confidence=max(0.05, section.confidence - cost),
+            )
+            if about
+            else section
+        )
+    return kept
