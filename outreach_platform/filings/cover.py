@@ -31,11 +31,14 @@ _BLOCK = re.compile(
 _TAG = re.compile(r"<[^<>]*>")
 # Plain text has <PAGE>, <TABLE>, <S> and <C> as well.
 _HTML = re.compile(r"<(?:html|body|p|div|br|font|td)\b", re.I)
+# Hyphens of all widths, and characters that nobody sees.
+_PLAIN = {**dict.fromkeys(range(0x2010, 0x2016), "-"), 0x2212: "-", 0xAD: None, 0x200B: None}
 _MARKUP = 200_000
 _FIRST_PAGE = 12_000
 _FORM_LINE = re.compile(
-    r"^[\W_]*(?:(?:annual|quarterly|transition|current)\s+report\s+on\s+)?form\s*:?\s*"
-    r"(\d{1,2}\s?-?\s?[A-Z]{1,3}\s?-?\s?(?:T|SB|40[0-9]|SB40)?(?:\s?/\s?A)?|12b-?25|NT\s10-[KQ])"
+    r"^[\W_]*(?:(?:annual|quarterly|transition|current)\s+report\s+on\s+)?"
+    r"f\s?o\s?r\s?m\s*:?\s*"
+    r"(\d\s?\d?\s?-?\s?[A-Z]{1,3}\s?-?\s?(?:T|SB|40[0-9]|SB40)?(?:\s?/\s?A)?|12b-?25|NT\s10-[KQ])"
     r"(?:[\W_]*(?:\(?mark one\)?|/A|amendment\b.{0,30}|annual report.{0,60}|"
     r"quarterly report.{0,60}|current report.{0,60}))?[\W_]*$",
     re.I | re.M,
@@ -194,7 +197,7 @@ def first_page(markup: str) -> str:
     if _HTML.search(beginning, 0, 20_000):
         # A line break in the markup of HTML is a space.
         beginning = _BLOCK.sub("\x00", beginning).replace("\n", " ").replace("\x00", "\n")
-    text = html.unescape(_TAG.sub("", beginning)).replace("\u200b", "").replace("\u00ad", "")
+    text = html.unescape(_TAG.sub("", beginning)).translate(_PLAIN)
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)[:_FIRST_PAGE]
 

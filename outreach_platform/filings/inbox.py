@@ -8,7 +8,7 @@ from pathlib import Path
 from outreach_platform.filings.inbox_sheet import Sheet, read_sheet
 
 SHEET = "filings.csv"
-_KINDS = (".htm", ".html", ".xhtml", ".txt")
+_KINDS = (".htm", ".html", ".xhtml", ".txt", ".nc")
 _LEFT_OVER = (".partial", ".part", ".crdownload", ".download", ".tmp", ".bak", "~")
 # What stands beside filings; named by a shell's `*`, nobody wants to hear of it.
 _BESIDE = (
