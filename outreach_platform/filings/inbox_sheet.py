@@ -7,6 +7,7 @@ ignored. UTF-8 with or without a byte order mark, commas, semicolons or tabs.
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class Sheet:
     def missing(self, files: set[Path]) -> list[str]:
         """A sentence for each row whose file was not found."""
         there = {_bare(file) for file in files}
-        numbers = {find_accession(f"{file.parent.name}/{file.name}") for file in files}
+        numbers = {find_accession(f"{file.parent.name}/{file.name}") for file in files} - {None}
         return [
             f"{self.path} line {line}: {self._shown(bare)} is not there; the row is not used."
             for bare, (line, row) in self._by_file.items()
@@ -170,4 +171,4 @@ def _delimiter(head: str) -> str:
 
 def _bare(path: Path) -> Path:
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return Path(*path.parent.parts, name)
+    return Path(os.path.normpath(path.with_name(name)))
