@@ -11,8 +11,9 @@ from outreach_platform.filings.parsing.grid_numbers import is_dash, is_markers, 
 
 _INNER = r"\d{1,2}|[a-zA-Z]|[ivx]{2,4}|F\d{1,2}|aa|bb|cc|dd|\*{1,3}|[\u2020\u2021+#]"
 BRACKETED = rf"(?:\((?:{_INNER})\)|\[(?:\d{{1,2}}|[a-z])\]|\{{\d{{1,2}}\}})"
-SIGN = r"(?:\*{1,5}|\u2020{1,3}|\u2021{1,3}|\u00a7{1,2}|#{1,2}|\u0394|\^{1,2})"
+SIGN = r"(?:\*{1,5}|\u2020{1,3}|\u2021{1,3}|\u00a7{1,2}|#{1,2}|[\u0394\u2b25\u25c6\u2666\u25ca+]|\^{1,2})"
 _ANY = re.compile(rf"{BRACKETED}|{SIGN}")
+_FIRST = frozenset("([{*\u2020\u2021\u00a7#\u0394\u2b25\u25c6\u2666\u25ca+^")
 _SEVERAL = re.compile(r"([({\[])(\d{1,2}(?:\s*,\s*\d{1,2})+)([)}\]])")
 # Behind these a bracketed number or letter is a reference to a law, a plan or an enumeration.
 _LEGAL = re.compile(
@@ -50,7 +51,7 @@ def references(text: str) -> list[str]:
 
     `401(k)`, `Rule 13a-15(e)` and `(a) first, (b) second` hold none.
     """
-    if not any(char in text for char in "([{*\u2020\u2021\u00a7#\u0394^"):
+    if _FIRST.isdisjoint(text):
         return []
     spread = _SEVERAL.sub(_one_by_one, text)
     return [found[0] for found in _ANY.finditer(spread) if _refers(spread, found)]

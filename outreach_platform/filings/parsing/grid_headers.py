@@ -100,19 +100,23 @@ def header_height(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> in
     They end before the first row with a value beside its label, and before a label that stands
     alone (`Assets:`) with no further header below it.
     """
-    kinds = [_kind(row, columns) for row in rows[:_MOST]]
-    if "body" not in kinds and len(rows) <= _MOST:
-        return _of_words(rows, columns)
-    first = kinds.index("body") if "body" in kinds else len(kinds)
-    numeric = _numeric_columns(rows[first:], columns)
+    values = (n for n, row in enumerate(rows) if any(_is_counted(c.text) for c in row[1:]))
+    numeric = _numeric_columns(rows[next(values, 0) :], columns)
     height = 0
-    for number, kind in enumerate(kinds[:first]):
-        named = kind == "words" and any(
-            numeric & set(covered(cell, columns)) for cell in rows[number][1:]
-        )
-        if kind == "header" or named:
+    for number, row in enumerate(rows[:_MOST]):
+        kind = _kind(row, columns, started=height > 0)
+        if kind == "body" or (kind == "words" and not _is_named(row, numeric, columns)):
+            break
+        if kind != "open":
             height = number + 1
-    return height
+    return height or _of_words(rows, columns)
+
+
+def _is_named(row: Sequence[Cell], numeric: set[int], columns: Sequence[Span]) -> bool:
+    """Whether a row with a label names columns of numbers."""
+    if any(is_value(cell.text) for cell in row):
+        return False
+    return any(numeric & set(covered(cell, columns)) for cell in row[1:])
 
 
 def _numeric_columns(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> set[int]:
@@ -127,8 +131,14 @@ def _numeric_columns(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) ->
     return {index for index, balance in values.items() if balance > 0 and index > 0}
 
 
-def _kind(row: Sequence[Cell], columns: Sequence[Span]) -> str:
-    """`header`, `body`, or `open`: a lone label, which what follows decides."""
+def _kind(row: Sequence[Cell], columns: Sequence[Span], *, started: bool) -> str:
+    """`header`, `body`, `words` beside a label, or `open`: a lone label, which what follows decides.
+
+    Args:
+        row: one near the top.
+        columns: of the table.
+        started: whether a row above it is a header; years beside a label are values then.
+    """
     beside = [cell for cell in row if 0 not in covered(cell, columns) or len(columns) == 1]
     label = next((cell for cell in row if 0 in covered(cell, columns)), None)
     if not beside:
@@ -141,7 +151,7 @@ def _kind(row: Sequence[Cell], columns: Sequence[Span]) -> str:
     if label is None or is_units(label.text) or _PERIOD.fullmatch(label.text):
         return "header"
     if all(_names_column(cell.text) for cell in beside):
-        return "header"
+        return "body" if started else "header"
     return "words"
 
 
@@ -161,10 +171,23 @@ def _of_words(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> int:
     if first is None or first + 1 >= len(rows):
         return 0
     row, below = rows[first], rows[first + 1 :]
-    if max(len(cell.text) for cell in row) > _LONG:
+    if any(_is_counted(cell.text) or len(cell.text) > _LONG for cell in row):
         return 0
     if all(cell.bold for cell in row) and not all(c.bold for other in below[:3] for c in other):
         return first + 1
-    words = not any(is_value(cell.text) for cell in row)
+    if any(char.isdigit() for cell in row for char in cell.text):
+        return 0
     numeric = _numeric_columns(below, columns)
-    return first + 1 if words and any(numeric & set(covered(c, columns)) for c in row) else 0
+    if any(numeric & set(covered(cell, columns)) for cell in row):
+        return first + 1
+    return first + 1 if len(row) == len(columns) and _digits_below(below, columns) else 0
+
+
+def _digits_below(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> bool:
+    """Whether a column has digits in most of its cells."""
+    balance: Counter[int] = Counter()
+    for row in rows:
+        for cell in row:
+            digits = any(char.isdigit() for char in cell.text)
+            balance[covered(cell, columns)[0]] += 1 if digits else -1
+    return any(count > 0 for count in balance.values())

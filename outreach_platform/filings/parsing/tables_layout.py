@@ -1,10 +1,9 @@
 """Which tables hold data, and which only lay out a page.
 
-Layout are, in this order: tables without text or with one column; tables of contents; the cover's
-boxes and addresses; signatures; bullets and numbered points (`•` or `(1)` beside prose); running
-heads; a lone row without a number. Everything else is data: numbers in two rows and columns always
-are, unless the numbers are the pages of a table of contents; words are where two rows have two
-cells, or a header stands over one.
+Asked in this order. Without text, with one column, or a table of contents: layout. Numbers in two
+rows and two columns: data. The cover's boxes and addresses, signatures, bullets and numbered points
+(`•` or `(1)` beside prose): layout. Numbers in two rows: data. Numbers in one row: data, unless it is
+a page's head or foot. Words alone: data where two rows have two cells, or a header stands over one.
 """
 
 import re
@@ -13,14 +12,11 @@ from collections.abc import Sequence
 from outreach_platform.filings.parsing.grid import Grid
 from outreach_platform.filings.parsing.grid_numbers import is_dash, is_markers, is_value, is_year
 
-_ITEM = re.compile(r"(?:item|items|part|note|schedule|exhibit)s?\s*[\divx]+[a-c]?\b", re.I)
+_ITEM = re.compile(r"(?:item|part|note)s?\s*[\divx]+[a-c]?\b", re.I)
 _PAGE = re.compile(
     r"(?:[A-Z]{1,2}-?)?\d{1,3}(?:\s*[-\u2013,]\s*(?:[A-Z]-?)?\d{1,3})*|n/?a|\*", re.I
 )
 _PAGE_HEADER = re.compile(r"pages?(?:\s*(?:no|number|reference)s?\.?)?(?:\(s\))?", re.I)
-_BULLET = re.compile(
-    r"[\u2022\u00b7\u25aa\u25e6\u25cf\u25a0\u25cb\u2023\u2013\u2014\uf0b7\u27a2\u2666o§-]"
-)
 _POINT = re.compile(r"(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,5})[.)]|\*{1,4}|[\u2020\u2021+#^])", re.I)
 _BOX = re.compile(
     r"[\u2610\u2611\u2612\u25a1\u25a0\u25fb\u2327\u00fe\u00a8\u00fd\u2713\u2714\u00d8]|\[\s*[xX]?\s*\]"
@@ -36,6 +32,7 @@ _SIGNED = re.compile(r"/s/|^\s*by\s*:|^\s*(?:name|title|date|dated)\s*:|attorney
 _RUNNING = re.compile(
     r"table of contents|form 10-[kq]|annual report|\binc\b|\bcorp|\bcompany\b", re.I
 )
+_BRACKETED = re.compile(r"\([A-Za-z][^()]{5,}\)")
 _COVER_PART = 12000
 _COVER_CELLS = 2
 
@@ -48,22 +45,23 @@ def is_data(grid: Grid, place: int) -> bool:
         place: offset of the table in the document's text: a cover stands at the front.
     """
     cells = [text for row in grid.body for text in row if text]
-    if grid.width < 2 or not cells:
-        return False
-    if _is_contents(grid) or _is_cover(grid, cells, place) or _is_signed(grid, cells):
-        return False
-    if _is_list(grid):
+    if grid.width < 2 or not cells or _is_contents(grid):
         return False
     numbers = [[_is_number(text) for text in row] for row in grid.body]
-    numeric_rows = sum(any(row) for row in numbers)
-    numeric_columns = sum(any(column) for column in zip(*numbers, strict=True))
-    headed = sum(1 for text in grid.headers if text)
-    if numeric_rows >= 2:
+    rows = sum(any(row) for row in numbers)
+    columns = sum(any(column) for column in zip(*numbers, strict=True))
+    if rows > 1 and columns > 1:
         return True
-    if numeric_rows == 1:
-        return not _is_running(grid, cells) and (
-            headed > 0 or numeric_columns > 1 or len(cells) > 3
-        )
+    if _is_cover(grid, cells, place) or _is_signed(grid, cells) or _is_list(grid):
+        return False
+    return rows > 1 or _is_small_data(grid, cells, rows, columns)
+
+
+def _is_small_data(grid: Grid, cells: Sequence[str], rows: int, columns: int) -> bool:
+    """A table with one row of numbers, or with words alone."""
+    headed = sum(1 for text in grid.headers if text)
+    if rows == 1:
+        return not _is_running(grid, cells) and (headed > 0 or columns > 1 or len(cells) > 3)
     full = sum(1 for row in grid.body if sum(1 for text in row if text) > 1)
     return full > 1 or (full == 1 and headed > 1)
 
@@ -106,7 +104,7 @@ def _is_cover(grid: Grid, cells: Sequence[str], place: int) -> bool:
     if place > _COVER_PART:
         return False
     told = sum(1 for text in (*grid.headers, *cells) if _COVER.search(text))
-    bracketed = sum(1 for text in cells if text[0] == "(" and text[-1] == ")" and len(text) > 6)
+    bracketed = sum(1 for text in cells if _BRACKETED.fullmatch(text))
     return told >= 1 or bracketed >= _COVER_CELLS
 
 
@@ -133,10 +131,10 @@ def _is_point(texts: Sequence[str]) -> bool:
     if len(texts) < 2:
         return not texts or not _is_number(texts[0])
     mark = texts[0]
-    if not (_BULLET.fullmatch(mark) or _POINT.fullmatch(mark) or is_markers(mark)):
+    if not (len(mark) == 1 or _POINT.fullmatch(mark) or is_markers(mark)):
         return False
     rest = texts[1:]
-    if len(rest) > 1 and not all(_BULLET.fullmatch(t) or _POINT.fullmatch(t) for t in rest[:-1]):
+    if len(rest) > 1 and not all(len(t) == 1 or _POINT.fullmatch(t) for t in rest[:-1]):
         return False
     return not _is_number(rest[-1]) and any(char.isalpha() for char in rest[-1])
 
