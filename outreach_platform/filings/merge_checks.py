@@ -132,7 +132,8 @@ def _check_shape(path: Path, kind: Kind, count: int | None) -> None:
             f"{path} holds {footer.num_rows} rows, its report says {count}; extract again"
         )
     never = {*KEYS[kind], *REQUIRED[kind]}
-    for group in (footer.row_group(n) for n in range(footer.num_row_groups)):
+    groups = [footer.row_group(n) for n in range(footer.num_row_groups)]
+    for group in (each for each in groups if each.num_rows):  # an empty one has no statistics
         for column in (group.column(n) for n in range(group.num_columns)):
             statistics = column.statistics
             if column.path_in_schema in never and (statistics is None or statistics.null_count):
