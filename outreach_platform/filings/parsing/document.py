@@ -71,6 +71,8 @@ class Document:
         slice_html: the HTML of the lines between two offsets as balanced fragments; each element
             belongs to one slice where the slices do not overlap. Empty for plain text.
         notes: what the reader found odd, for `extraction_issues`.
+        printed_pages: the page number as printed, by number of page breaks before the page; page
+            numbers are left out of the text.
     """
 
     text: str
@@ -79,6 +81,7 @@ class Document:
     source: str
     slice_html: Callable[[int, int], str] = field(default=lambda _start, _end: "")
     notes: list[str] = field(default_factory=list)
+    printed_pages: dict[int, str] = field(default_factory=dict)
 
     def line_text(self, line: Line) -> str:
         """The text of a line."""

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from outreach_platform.filings.parsing.document import Document, Line, TableSource
-from outreach_platform.filings.parsing.furniture import find_furniture, furniture_notes
+from outreach_platform.filings.parsing.furniture import Furniture, find_furniture
 from outreach_platform.filings.parsing.plain_tables import aligned_tables
 
 _PAGE = re.compile(r"^\s*</?PAGE>(?:\s*\d{1,4}\s*$)?", re.I)
@@ -69,15 +69,14 @@ def read_plain(text: str) -> Document:
         ValueError: there is no text in it.
     """
     rows = _rows(text)
-    dropped = find_furniture(
+    furniture = find_furniture(
         [row.text.strip() for row in rows], [row.page for row in rows], [row.table for row in rows]
     )
-    notes = furniture_notes(len(dropped))
-    kept = [row for index, row in enumerate(rows) if index not in dropped]
+    kept = [row for index, row in enumerate(rows) if index not in furniture.lines]
     if not kept:
         raise ValueError("no text in the document")
     aligned_tables(kept)
-    return _document(kept, notes)
+    return _document(kept, furniture)
 
 
 def _rows(text: str) -> list[_Row]:
@@ -113,7 +112,7 @@ def _add(gathered: _Rows, line: str) -> None:
     gathered.add(line)
 
 
-def _document(rows: list[_Row], notes: list[str]) -> Document:
+def _document(rows: list[_Row], furniture: Furniture) -> Document:
     width = _width(rows)
     parts: list[str] = []
     lines: list[Line] = []
@@ -150,7 +149,8 @@ def _document(rows: list[_Row], notes: list[str]) -> Document:
         lines=[_renumbered(line, number) for line in lines],
         tables=[TableSource(*spans[old], element=None, page=pages[old]) for old in number],
         source="text",
-        notes=notes,
+        notes=furniture.notes,
+        printed_pages=furniture.printed,
     )
 
 

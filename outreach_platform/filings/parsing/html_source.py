@@ -1,0 +1,126 @@
+"""From the markup of a page to a tree: what has to be mended before the parser sees it."""
+
+import re
+from typing import Any
+
+# A character of Unicode's private use that slices are cut at.
+MARK = "\ue0f1"
+_PROLOGUE = re.compile(
+    r"\A(?:\s|<\?[^>]*\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)+", re.S | re.I
+)
+_PAGE = re.compile(r"</?page(?:\s[^<>]*)?/?>", re.I)
+# EDGAR's tags of plain-text tables open elements that never close.
+_TEXT_TAGS = re.compile(r"</?(?:c|fn|f\d{1,2}|r|document|text|xbrl)(?:\s[^<>]*)?>", re.I)
+_PAGE_BREAK = '<hr style="page-break-before:always">'
+_TAG = re.compile(r"""<(/?)([a-zA-Z][\w:.-]*)(?:"[^"]*"|'[^']*'|[^'">])*+>""")
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "wbr")
+)
+_INLINE = frozenset(
+    (
+        *("a", "abbr", "acronym", "b", "big", "cite", "code", "del", "em", "font", "i", "ins"),
+        *("s", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "p"),
+    )
+)
+# What an opening tag closes when it stands directly above.
+_CLOSES = {
+    "td": {"td", "th"},
+    "th": {"td", "th"},
+    "tr": {"td", "th", "tr"},
+    "li": {"li"},
+    "dd": {"dd", "dt"},
+    "dt": {"dd", "dt"},
+}
+# The parser stops at 2,048 levels and drops all that follows.
+_DEEPEST = 400
+
+
+def parse_html(source: str) -> Any:
+    """The root element of a page.
+
+    Args:
+        source: the markup, with or without XML declaration, in whatever state.
+
+    Raises:
+        ValueError: there is no element in it.
+    """
+    import lxml.etree
+
+    mended = _mended(source)
+    root, too_deep = _parsed(mended)
+    if too_deep:
+        root, _ = _parsed(flattened(mended))
+    if root is None:
+        raise ValueError("no text in the document")
+    lxml.etree.strip_tags(root, lxml.etree.Comment)
+    return root
+
+
+def _mended(source: str) -> str:
+    source = _PROLOGUE.sub("", source, count=1).replace(MARK, "")
+    source = _PAGE.sub(_page_break, source)
+    return _TEXT_TAGS.sub("", source)
+
+
+def _page_break(found: re.Match[str]) -> str:
+    return "" if found[0].startswith("</") else _PAGE_BREAK
+
+
+def _parsed(source: str) -> tuple[Any, bool]:
+    """The root, and whether the parser gave up at its depth limit."""
+    import lxml.etree
+    import lxml.html
+
+    parser = lxml.html.HTMLParser(
+        huge_tree=True, recover=True, remove_comments=True, remove_pis=True, encoding="utf-8"
+    )
+    try:
+        root = lxml.html.document_fromstring(source.encode("utf-8", "replace"), parser=parser)
+    except lxml.etree.ParserError:
+        return None, False
+    return root, any("Excessive depth" in entry.message for entry in parser.error_log)
+
+
+def flattened(source: str) -> str:
+    """The markup with at most 400 open elements at any place.
+
+    Thousands of `<font>` that never close stand inside one another to the parser. Here an opening
+    block closes what is inline; what is still too deep leaves only its line break.
+    """
+    parts: list[str] = []
+    stack: list[str] = []
+    at = 0
+    for found in _TAG.finditer(source):
+        parts.append(source[at : found.start()])
+        at = found.end()
+        tag = found[2].lower()
+        if found[1]:
+            _close(tag, stack, parts)
+        elif tag in _VOID or found[0].endswith("/>"):
+            parts.append(found[0])
+        else:
+            _open(tag, found[0], stack, parts)
+    parts.append(source[at:])
+    return "".join(parts)
+
+
+def _open(tag: str, markup: str, stack: list[str], parts: list[str]) -> None:
+    inline = tag in _INLINE and tag != "p"
+    closes = _CLOSES.get(tag, frozenset())
+    while stack and not inline and (stack[-1] in _INLINE or stack[-1] in closes):
+        parts.append(f"</{stack.pop()}>")
+    if len(stack) < _DEEPEST:
+        stack.append(tag)
+        parts.append(markup)
+    elif not inline:
+        parts.append("<br>")
+
+
+def _close(tag: str, stack: list[str], parts: list[str]) -> None:
+    for position in range(len(stack) - 1, -1, -1):
+        if stack[position] == tag:
+            parts.extend(f"</{name}>" for name in reversed(stack[position:]))
+            del stack[position:]
+            return
+        if stack[position] == "table":
+            return
