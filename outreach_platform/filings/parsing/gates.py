@@ -78,8 +78,6 @@ def doubts(
     """
     if not sections:
         return [{"code": "no_sections"}]
-    if all(section.method == "cross_reference" for section in sections):
-        return []
     found: list[dict[str, Any]] = []
     found += _stubs(document, sections, form)
     found += _oversized(document, sections, form)

@@ -65,7 +65,6 @@ _VOTES = (
     "submission of matters to a vote of shareholders",
     "submission of matters to a vote of stockholders",
     "reserved",
-    "mine safety disclosure",
 )
 _EXHIBITS_10K = (
     "exhibits and financial statement schedules",
@@ -75,7 +74,6 @@ _EXHIBITS_10K = (
     "exhibits financial statements schedules and reports on form 8 k",
     "exhibits and reports on form 8 k",
     "exhibits",
-    "financial statements and exhibits",
 )
 _FEES = (
     "principal accountant fees and services",
@@ -90,7 +88,6 @@ _STATEMENTS_10Q = (
     "financial statements and supplementary data",
     "unaudited consolidated financial statements",
     "unaudited condensed consolidated financial statements",
-    "interim financial statements",
     "financial information",
 )
 _10K = (

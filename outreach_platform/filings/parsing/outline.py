@@ -23,7 +23,6 @@ class Candidate:
         evidence: names of what speaks for and against it.
         title: the words of the heading behind the number.
         title_end: offset behind the heading's words.
-        pages: where a row of an index sends the reader, as printed.
     """
 
     heading: Heading
@@ -32,7 +31,6 @@ class Candidate:
     evidence: frozenset[str]
     title: str
     title_end: int
-    pages: str = ""
 
     @property
     def reach(self) -> int:

@@ -19,7 +19,6 @@ def built(document: Document, items: tuple[Item, ...], span: Span) -> list[Secti
     heading_end = min(candidate.title_end, end)
     named = [items[slot] for slot in candidate.slots]
     issues: list[dict[str, Any]] = [{"code": "out_of_order"}] if span.astray else []
-    references = [{"kind": "pages", "text": candidate.pages}] if candidate.pages else []
     others = [item.section_type for item in named[1:]]
 
     def made(item: Item, stop: int, issue: dict[str, Any] | None = None) -> Section:
@@ -30,9 +29,8 @@ def built(document: Document, items: tuple[Item, ...], span: Span) -> list[Secti
             start=start,
             end=stop,
             confidence=_confidence(candidate.evidence, span.astray),
-            method=_method(document, candidate.evidence),
+            method="plain_text" if document.source == "text" else "heading_scan",
             issues=tuple([*issues, issue] if issue else issues),
-            cross_references=tuple(references),
             heading_end=min(heading_end, max(stop, start)),
         )
 
@@ -58,12 +56,6 @@ def built(document: Document, items: tuple[Item, ...], span: Span) -> list[Secti
     first = made(named[0], end, {"code": "combined_heading", "with": others})
     shared = {"code": "combined_with", "item": named[0].section_type}
     return [first, *(made(item, heading_end, shared) for item in named[1:])]
-
-
-def _method(document: Document, evidence: frozenset[str]) -> str:
-    if "row" in evidence:
-        return "cross_reference"
-    return "plain_text" if document.source == "text" else "heading_scan"
 
 
 def _confidence(evidence: frozenset[str], astray: bool) -> float:
