@@ -170,5 +170,5 @@ def _delimiter(head: str) -> str:
 
 
 def _bare(path: Path) -> Path:
-    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return Path(os.path.normpath(path.with_name(name)))
+    name = os.path.normpath(path)
+    return Path(name[:-3] if name.lower().endswith(".gz") else name)

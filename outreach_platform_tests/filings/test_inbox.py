@@ -189,7 +189,13 @@ def test_a_sheet_in_another_encoding_is_read_and_told(tmp_path: Path) -> None:
     assert "is not UTF-8" in found.problems[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"file\n", b'file\n"a', b"\x00\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"\n\n", b"file\n", b'file\n"a', b"\x00\xff\xfe\x00", b"file\n/\n", b"file\n..\n"),
+        *(b"file\n.gz\n", b"file\na\x00b\n", b'file,x\n"' + b"a" * 200_000 + b'",y\n'),
+    ],
+)
 def test_empty_and_broken_sheets_lose_no_file(tmp_path: Path, content: bytes) -> None:
     put(tmp_path / NAME, page())
     put(tmp_path / "filings.csv", content)
