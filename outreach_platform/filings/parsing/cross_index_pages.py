@@ -46,6 +46,10 @@ class PageMap:
         self._anchors = {
             anchor: index for index, line in enumerate(document.lines) for anchor in line.anchors
         }
+        # The first page of a number: statements and exhibits behind count anew.
+        self._printed: dict[str, int] = {}
+        for page, printed in sorted(document.printed_pages.items()):
+            self._printed.setdefault(printed.upper(), page)
         self._offset = self._printed_offset()
 
     def resolve(self, first: str, last: str, item: Item, link: str = "") -> dict[str, Any]:
@@ -74,13 +78,19 @@ class PageMap:
         return place
 
     def _lines_of(self, printed: str) -> tuple[int, int] | None:
+        if (page := self._printed.get(printed.upper())) is not None:
+            return self._pages.get(page)
         if self._offset is None or not printed.isdigit():
             return None
         return self._pages.get(int(printed) - self._offset)
 
     def _printed_offset(self) -> int | None:
         """What to take from a printed number to get the count of page breaks before the page."""
-        votes: Counter[int] = Counter()
+        votes: Counter[int] = Counter(
+            int(printed) - page
+            for page, printed in self._document.printed_pages.items()
+            if printed.isdigit()
+        )
         lines = self._document.lines
         for page, (first, last) in self._pages.items():
             for index in {last, last - 1, first}:
@@ -114,7 +124,7 @@ class PageMap:
 
     def _head(self, line: Line) -> str | None:
         """The opening words of a line that looks like a heading: short, bold or in capitals."""
-        text = self._document.line_text(line)
+        text = " ".join(self._document.line_text(line).split())
         head = re.split(r"(?<=[a-zA-Z)])\.\s", text, maxsplit=1)[0]
         letters = [c for c in head if c.isalpha()]
         if len(letters) < 4 or len(head) > _HEADING or re.search(r"\d{4}\W*$", head):

@@ -22,13 +22,16 @@ from outreach_platform.filings.parsing.chunks import extract_chunks
 from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.footnotes import extract_footnotes
 from outreach_platform.filings.parsing.marks import marks_of
+from outreach_platform.filings.parsing.pointers import Exhibits
 from outreach_platform.filings.parsing.reader import read_document
 from outreach_platform.filings.parsing.second_opinion import second_opinion
 from outreach_platform.filings.parsing.sections import find_sections
 from outreach_platform.filings.parsing.submission import open_submission
 from outreach_platform.filings.parsing.tables import extract_tables
 
-_BULLET = re.compile(r"^(?:[•●▪◦■○‣·–—*-]\s|\([a-z0-9]{1,3}\)\s|[a-z0-9]{1,2}[.)]\s)", re.I)
+_BULLET = re.compile(
+    r"^(?:[•●▪◦■○‣·\u2013\u2014*-]\s|\([a-z0-9]{1,3}\)\s|[a-z0-9]{1,2}[.)]\s)", re.I
+)
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _HIERARCHY = 200
 
@@ -54,7 +57,7 @@ def extract_filing(raw: bytes, meta: FilingMeta) -> Extract:
     tables = extract_tables(document, sections, accession)
     footnotes = extract_footnotes(document, sections, tables, accession)
     chunks = extract_chunks(document, sections, accession)
-    rows = section_rows(document, sections, meta)
+    rows = section_rows(document, sections, meta, Exhibits(submission.documents))
     _tell_children(rows, tables, footnotes, chunks)
     extract = Extract(accession, notes=list(document.notes))
     extract.rows = {
@@ -83,15 +86,19 @@ def created_at(meta: FilingMeta) -> datetime | None:
 
 
 def section_rows(
-    document: Document, sections: Sequence[Section], meta: FilingMeta
+    document: Document, sections: Sequence[Section], meta: FilingMeta, exhibits: Exhibits
 ) -> list[dict[str, Any]]:
     """The rows of `sections`, without what tables, footnotes and chunks tell of them."""
-    return [_section_row(document, section, meta) for section in sections]
+    return [_section_row(document, section, meta, exhibits) for section in sections]
 
 
-def _section_row(document: Document, section: Section, meta: FilingMeta) -> dict[str, Any]:
+def _section_row(
+    document: Document, section: Section, meta: FilingMeta, exhibits: Exhibits
+) -> dict[str, Any]:
     text = document.text[section.start : section.end]
-    marks, references = marks_of(text, section.title, section.section_type, meta.form_type)
+    kind, form = section.section_type, meta.form_type
+    marks, references = marks_of(text, section.title, kind, form)
+    references = exhibits.located(references, kind, form, meta.year)
     return {
         "id": section_id(meta.accession_number, section.section_part, section.section_type),
         "accession_number": meta.accession_number,

@@ -26,7 +26,7 @@ _ITEM = re.compile(
 )
 _SENTENCE = re.compile(
     r"(?<!\bNo\.)(?<!\bInc\.)(?<!\bCo\.)(?<!\bCorp\.)(?<!\bSec\.)(?<!\bU\.S\.)(?<!\bp\.)(?<!\bpp\.)"
-    r"(?<=[.;!?])[\"\u201d\u2019)]*\s+(?=[\"\u201c(\[]?[A-Z0-9])|\n\s*\n"
+    r"(?<=[.!?])[\"\u201d\u2019)]*\s+(?=[\"\u201c(\[]?[A-Z0-9])|\n\s*\n"
 )
 _FURNITURE = re.compile(
     r"^\W*(?:\d{1,3}|[-\u2013\u2014]\s*\d{1,3}\s*[-\u2013\u2014]|[ivx]+|f-\d+|<page>|part\s+i[iv]*\W*|page\s+\d+.*|"
@@ -97,7 +97,10 @@ _UNCHANGED = re.compile(
 )
 # A sentence beside a pointer that adds nothing to it.
 _BESIDE = re.compile(
-    r"\bpcaob\b|\bauditor\s+id\b|\b(?:will|to|was|is\s+expected\s+to)\s+be\s+filed\b", re.I
+    r"^\W*(?:consolidated|notes?\s+to|reports?\s+of|statements?\s+of|balance\s+sheets?|quarterly)\b"
+    r"[^.]{0,140}\.?$|"
+    r"\bpcaob\b|\bauditor\s+id\b|\b(?:will|to|was|is\s+expected\s+to)\s+be\s+filed\b",
+    re.I,
 )
 
 

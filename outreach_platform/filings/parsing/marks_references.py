@@ -30,8 +30,8 @@ _FORM_10K = re.compile(
 _MORE = re.compile(
     r"\s*(?:,|\band\b|\bor\b|&)+\s*(\d{1,2}\s?\(?[a-cA-C]?\)?)(?![\w.]*\d)(?=\W|$)", re.I
 )
-_END = re.compile(r"[.;]\s+(?=[\"\u201c(]?[A-Z])|\n\s*\n")
-_CAPTION = re.compile(r"[\u201c\"]([^\u201d\"\n]{3,120})[\u201d\"]")
+_END = re.compile(r"[.]\s+(?=[\"\u201c(]?[A-Z])|\n\s*\n")
+_CURLED = re.compile(r"\u201c([^\u201c\u201d]{3,120})\u201d")
 _INCORPORATED = re.compile(r"\bincorporat|\bby\s+reference\b", re.I)
 _OTHER_FORM = re.compile(r"^[^.;]{0,60}?\bof\s+(?:regulation|form\s+8-k|schedule)\b", re.I)
 
@@ -108,12 +108,21 @@ def _of_sentence(words: str, section_type: str, form: str) -> list[dict[str, Any
         outside = [name for name in outside if name in STANDING and _SENDS.search(words)]
     for name in outside:
         reference = _reference(words, words.lower().find(name), name, pages=pages)
-        if caption := _CAPTION.search(words):
-            reference["caption"] = caption[1].strip(" ,.")
+        if caption := _caption(words):
+            reference["caption"] = caption
         references.append(reference)
     if pages and not outside:
         references.append(_reference(words, words.lower().find("page"), "this filing", pages=pages))
     return references
+
+
+def _caption(words: str) -> str | None:
+    """The first quoted words; straight quotes open and close by turns."""
+    if curled := _CURLED.search(words):
+        return curled[1].strip(" ,.")
+    quoted = words.split('"')[1::2]
+    named = (said.strip(" ,.") for said in quoted if 3 <= len(said) <= 120)
+    return next((said for said in named if said[:1].isupper()), None)
 
 
 def _items(words: str, section_type: str, form: str) -> list[dict[str, Any]]:
@@ -154,5 +163,6 @@ def _reference(
     """A reference with its words: the sentence, cut around the place where it is long."""
     if len(words) > _WORDS:
         start = max(0, min(max(at, 0) - _WORDS // 3, len(words) - _WORDS))
+        start = words.find(" ", start) + 1 if start else 0
         words = words[start : start + _WORDS].strip()
     return {"text": words, "to": to, "pages": pages, "item": item}

@@ -106,6 +106,18 @@ def test_officers_listed_beside_a_pointer_are_partly_incorporated() -> None:
     assert codes(f"Item 10. Directors\n{officers}", "Directors", "item_10") == []
 
 
+def test_a_list_of_statements_beside_a_pointer_is_part_of_it() -> None:
+    text = (
+        "Item 8. Financial Statements\n\nThese statements of the annual report to shareholders,"
+        " are incorporated by reference:\n\nConsolidated Balance Sheets -- December 31, 1997.\n\n"
+        "Consolidated Statements of Cash Flows -- Years ended December 31, 1997.\n\nReport of"
+        " Independent Auditors."
+    )
+    assert marks_of(text, "Financial Statements", "item_8", "10-K")[0] == [
+        {"code": "incorporated_by_reference", "to": "annual report"}
+    ]
+
+
 def test_a_long_section_is_no_pointer_however_often_it_mentions_one() -> None:
     text = "Item 1. Business\n" + "We mill grain and sell flour to bakers in nine states. " * 300
     text += "Exhibit 10 is incorporated by reference to our Form 8-K. None."
