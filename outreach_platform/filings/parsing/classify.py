@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outreach_platform.filings.parsing.grid import Grid
 from outreach_platform.filings.parsing.grid_numbers import is_dash, is_value
 
-_ASSETS = re.compile(r"total assets\b(?! (?:turnover|less))")
+_ASSETS = re.compile(r"total assets\b(?! (?:turnover|less|at fair|measured))")
 _CLAIMS = re.compile(
     r"total liabilities,?\s*(?:and|&|,)|liabilities\s*(?:and|&|,).*(?:equity|deficit|capital|investment)"
     r"|total (?:capitalization|equity) and liabilities|total capitalization and liabilities"
@@ -56,23 +56,23 @@ _EQUITY_COLUMNS = re.compile(
     r"|(?:stock|share)holders|capital|total"
 )
 _NOT_CONSOLIDATED = re.compile(
-    r"parent|registrant|condensed (?:consolidating|financial information)|consolidating|guarantor|pro forma"
-    r"|segment|selected|summar|quarterly (?:financial|results|data)|schedule i\b|unconsolidated|affiliate"
-    r"|discontinued|held for sale|joint venture|variable interest|purchase price|fair value of (?:the )?assets"
+    r"parent|registrant|condensed (?:consolidating|financial information)|consolidating|guarantor"
+    r"|pro forma|segment|selected|summar|supplement|information|percent|fair value|\bnotes? \d"
+    r"|quarterly (?:financial|results|data)|schedule i\b|unconsolidated|affiliate|discontinued"
+    r"|held for sale|joint venture|variable interest|purchase price"
 )
+_OF = r"statements? of (?:\w+ ){0,2}?"
 _TITLES = {
     "balance_sheet": re.compile(
-        r"balance sheets?|statements? of (?:consolidated )?(?:financial (?:condition|position)|assets)"
-        r"|consolidated (?:financial (?:position|condition))"
+        rf"balance sheets?|{_OF}(?:financial (?:condition|position)|assets)"
+        r"|consolidated financial (?:position|condition)"
     ),
     "income_statement": re.compile(
-        r"statements? of (?:consolidated )?(?:comprehensive )?(?:operations|income|earnings|loss|net (?:income|loss)|results)"
-        r"|income statements?|(?:income|earnings|operations) statements?|results of operations"
-        r"|consolidated (?:earnings|income)|statements? of (?:consolidated )?\w+ ?\(?(?:loss|income)"
+        rf"{_OF}(?:comprehensive )?(?:operations|income|earnings|loss|profit|results)"
+        rf"|(?:income|earnings|operations) statements?|{_OF}\(?(?:loss|income)"
+        r"|consolidated (?:earnings|income)"
     ),
-    "cash_flow": re.compile(
-        r"(?:statements? of (?:consolidated )?|consolidated )cash flows?|cash flows? statements?"
-    ),
+    "cash_flow": re.compile(rf"{_OF}cash flows?|consolidated cash flows?|cash flows? statements?"),
 }
 _MONEY = re.compile(r"[$\u20ac\u00a3\u00a5]")
 _WORDS = re.compile(
@@ -96,11 +96,13 @@ class TableKind:
         table_type: `financial`, `narrative`, `schedule` or `other`.
         category: `balance_sheet`, `income_statement`, `cash_flow` or None.
         is_statement: one of the consolidated statements, comprehensive income and equity too.
+        is_titled: the caption calls it by the name of its category.
     """
 
     table_type: str
     category: str | None = None
     is_statement: bool = False
+    is_titled: bool = False
 
 
 def classify(grid: Grid, caption: str) -> TableKind:
@@ -112,13 +114,35 @@ def classify(grid: Grid, caption: str) -> TableKind:
     """
     labels = [_label(row) for row in grid.body]
     title = caption.lower()
-    category = _category(labels, title)
+    category = None if _is_of_percents(grid) else _category(labels, title)
     numbers = sum(1 for row in grid.body for text in row if is_value(text))
     if category is not None:
-        return TableKind("financial", category, not _NOT_CONSOLIDATED.search(title))
+        titled = bool(_TITLES[category].search(title))
+        return TableKind("financial", category, not _NOT_CONSOLIDATED.search(title), titled)
     if _is_other_statement(grid, labels, title):
         return TableKind("financial", None, not _NOT_CONSOLIDATED.search(title))
     return TableKind(_type(grid, labels, title, numbers))
+
+
+def settle(kinds: Sequence[TableKind]) -> list[TableKind]:
+    """Judge the tables of a filing together.
+
+    Where a table bears the name of a statement, those of the same category that do not are
+    summaries in the discussion, not statements.
+    """
+    named = {kind.category for kind in kinds if kind.is_statement and kind.is_titled}
+    return [
+        replace(kind, is_statement=False)
+        if kind.category in named and not kind.is_titled and kind.category
+        else kind
+        for kind in kinds
+    ]
+
+
+def _is_of_percents(grid: Grid) -> bool:
+    """Whether most values are percentages: a statement as shares of revenue is none."""
+    values = [text for row in grid.body for text in row[1:] if is_value(text)]
+    return sum(1 for text in values if "%" in text) * 2 > len(values)
 
 
 def _label(row: Sequence[str]) -> str:
@@ -134,7 +158,9 @@ def _label(row: Sequence[str]) -> str:
 
 def _category(labels: Sequence[str], title: str) -> str | None:
     rows = len(labels)
-    titled = {name for name, pattern in _TITLES.items() if pattern.search(title)}
+    titled: set[str] = set()
+    if not _NOT_CONSOLIDATED.search(title):
+        titled = {name for name, pattern in _TITLES.items() if pattern.search(title)}
     operating, investing, financing = (
         _any(labels, pattern) for pattern in (_OPERATING, _INVESTING, _FINANCING)
     )

@@ -33,6 +33,10 @@ _PERIOD = re.compile(
     r"(?:(?:19|20)\d\d)?\b.{0,40}|\d{1,2}/\d{1,2}/\d{2,4})",
     re.I,
 )
+# A label of the body, though it may reach over all columns.
+_GROUP = re.compile(
+    r".*:|(?:total )?(?:assets|liabilities.*|revenues?|net sales|income|operating .*)", re.I
+)
 # Rows at the top that may name the columns.
 _MOST = 12
 _UNITS_LENGTH = 200
@@ -72,7 +76,7 @@ def top_rows(
         counted = any(char.isdigit() for char in text)
         if top and len(row) == 1 and is_units(text):
             units.append(text)
-        elif top and len(row) == 1 and len(columns) > 1 and _is_title(row[0], columns):
+        elif top and not left and len(columns) > 1 and _is_title(rows[number:], columns):
             titles.append(text)
         else:
             units += [cell.text for cell in row if top and is_units(cell.text)]
@@ -87,11 +91,20 @@ def _is_above(row: Sequence[Cell]) -> bool:
     return not any(is_value(cell.text) and not is_year(cell.text) for cell in row)
 
 
-def _is_title(cell: Cell, columns: Sequence[Span]) -> bool:
-    over = len(covered(cell, columns))
-    if over < 2 or len(cell.text) > _LONG:
+def _is_title(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> bool:
+    """Whether the first of these rows is a title: alone, over all columns or in bold capitals."""
+    if len(rows[0]) > 1 or len(rows) < 2:
         return False
-    return over == len(columns) or (cell.text.isupper() and cell.text.count(" ") > 1)
+    cell = rows[0][0]
+    if len(cell.text) > _LONG or _GROUP.fullmatch(cell.text):
+        return False
+    over = covered(cell, columns)
+    if len(over) == len(columns):
+        return True
+    loud = cell.text.isupper() and cell.text.count(" ") > 1
+    if over == [0]:
+        return (loud or cell.bold) and len(rows[1]) > 1 and _is_above(rows[1])
+    return loud
 
 
 def header_height(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> int:

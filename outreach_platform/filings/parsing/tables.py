@@ -3,16 +3,16 @@
 import json
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outreach_platform.filings.model import Section, section_id, table_id
-from outreach_platform.filings.parsing.classify import TableKind, classify
+from outreach_platform.filings.parsing.classify import TableKind, classify, settle
 from outreach_platform.filings.parsing.document import Document, TableSource
 from outreach_platform.filings.parsing.footnotes_rows import row_notes
 from outreach_platform.filings.parsing.grid import Grid, read_grid
 from outreach_platform.filings.parsing.markdown import table_markdown
-from outreach_platform.filings.parsing.tables_caption import Caption, caption_above
+from outreach_platform.filings.parsing.tables_caption import Caption, caption_above, captioned
 from outreach_platform.filings.parsing.tables_layout import is_data
 
 _NAMES = {
@@ -82,14 +82,18 @@ def find_tables(document: Document) -> list[DataTable]:
     starts = [line.start for line in document.lines]
     found: list[DataTable] = []
     for source, grid in zip(document.tables, grids, strict=True):
-        if grid is None:
-            continue
-        first = bisect_left(starts, source.start)
-        caption = _captioned(grid, caption_above(document, source, first, blocked))
-        kind = classify(grid, caption.text)
-        notes = row_notes((*grid.headers, caption.text), grid.body, grid.superscripts)
-        found.append(DataTable(source, first, grid, caption, kind, notes.markers, notes.notes))
-    return found
+        if grid is not None:
+            first = bisect_left(starts, source.start)
+            above = caption_above(document, source, first, blocked)
+            found.append(_table(source, first, grid, captioned(grid, above)))
+    kinds = settle([table.kind for table in found])
+    return [replace(table, kind=kind) for table, kind in zip(found, kinds, strict=True)]
+
+
+def _table(source: TableSource, first: int, grid: Grid, caption: Caption) -> DataTable:
+    kind = classify(grid, caption.text)
+    notes = row_notes((*grid.headers, caption.text), grid.body, grid.superscripts)
+    return DataTable(source, first, grid, caption, kind, notes.markers, notes.notes)
 
 
 def _grid(document: Document, source: TableSource) -> Grid | None:
@@ -97,14 +101,6 @@ def _grid(document: Document, source: TableSource) -> Grid | None:
         return None
     grid = read_grid(document, source)
     return grid if grid is not None and is_data(grid, source.start) else None
-
-
-def _captioned(grid: Grid, above: Caption) -> Caption:
-    """The titles inside a table stand nearer than what is above it."""
-    units = grid.units or above.units
-    if not grid.titles:
-        return Caption(above.title, units, above.heading)
-    return Caption(" ".join(grid.titles), units, heading=True)
 
 
 def _row(table: DataTable, index: int, section: str | None, accession: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from outreach_platform.filings.parsing.document import Document, Line, TableSource
+from outreach_platform.filings.parsing.grid import Grid
 from outreach_platform.filings.parsing.grid_headers import is_period, is_units
 
 # How far above a table its title may stand.
@@ -13,6 +14,7 @@ _REACH = 2500
 _LENGTH = 160
 _LEAD = 400
 _NAME = 120
+_SMALL_WORD, _TITLE_WORDS = 4, 12
 _COMPANY = re.compile(
     r"(?:,?\s+(?:inc|incorporated|corp|corporation|co|company|companies|ltd|limited|llc|l\.?p|plc|n\.?v|s\.?a"
     r"|trust|group|holdings|bancorp|bancshares|partners|enterprises)\b\.?,?)+"
@@ -77,22 +79,33 @@ def caption_above(
         blocked: by table of the document, whether it holds data: above one nothing is looked for.
     """
     units = lead = ""
+    prose = False
     for line in reversed(document.lines[max(0, first - _LINES) : first]):
         if _is_out(line, source, blocked):
             break
         text = document.line_text(line)
         if is_units(text):
             units = units or text
-            continue
-        if len(text) > _LENGTH or not is_heading(line, text):
+        elif len(text) > _LENGTH or not (is_heading(line, text) or _is_titled(text, prose)):
             if not lead and len(text) <= _LEAD and text[-1:] == ":" and _TABLE_WORDS.search(text):
                 lead = text
-            units = units or _units_within(text)
-            continue
-        if _is_beside(text):
-            continue
-        return Caption(text, units or _units_within(text), heading=True)
+            units = units or units_within(text)
+            prose = prose or not _is_beside(text)
+        elif prose and line.page < source.page:
+            break
+        elif not _is_beside(text):
+            return Caption(text, units or units_within(text), heading=True)
     return Caption(lead, units)
+
+
+def captioned(grid: Grid, above: Caption) -> Caption:
+    """The caption of a table: titles inside it stand nearer than what is above it."""
+    heads = (*grid.titles, *grid.headers[:1])
+    inside = grid.units or next((found for text in heads if (found := units_within(text))), "")
+    units = inside or above.units
+    if not grid.titles:
+        return Caption(above.title, units, above.heading)
+    return Caption(" ".join(grid.titles), units, heading=True)
 
 
 def _is_out(line: Line, source: TableSource, blocked: Sequence[bool]) -> bool:
@@ -101,7 +114,8 @@ def _is_out(line: Line, source: TableSource, blocked: Sequence[bool]) -> bool:
     return source.page - line.page > 1 or source.start - line.end > _REACH
 
 
-def _units_within(text: str) -> str:
+def units_within(text: str) -> str:
+    """The bracketed units in a text: `(in millions)`; empty without."""
     found = _UNITS_WITHIN.search(text)
     return found[0] if found else ""
 
@@ -117,9 +131,17 @@ def is_heading(line: Line, text: str) -> bool:
     return line.bold or line.centred or text.isupper() or (line.italic and text.count(" ") < 15)
 
 
+def _is_titled(text: str, prose: bool) -> bool:
+    """Whether a line right above a table, of whatever typeface, is written as a title."""
+    if prose or text[-1] in ".;,:" or any(char.isdigit() for char in text):
+        return False
+    words = [word for word in text.split() if len(word) > _SMALL_WORD]
+    return 1 < len(words) <= _TITLE_WORDS and all(word[0].isupper() for word in words)
+
+
 def _is_beside(text: str) -> bool:
-    """Company's name, period, running head: not what the table is about."""
-    if _FURNITURE.fullmatch(text) or _NOTES.search(text):
+    """Company's name, period, signature, running head: not what the table is about."""
+    if _FURNITURE.fullmatch(text) or _NOTES.search(text) or "/s/" in text:
         return True
     if is_period(text):
         return True
