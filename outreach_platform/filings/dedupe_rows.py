@@ -102,9 +102,8 @@ def removals(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], lis
     ).fetchall()
     rows = connection.execute(
         "SELECT table_name, accession_number, coalesce(named, ''), reason, lost FROM gone "
-        f"ORDER BY lost DESC, list_position({list(CLEANED)!r}, table_name), ALL LIMIT {_EXAMPLES}".replace(
-            ", ALL", ", 2, 3, 4"
-        )
+        f"ORDER BY lost DESC, list_position({list(CLEANED)!r}, table_name), 2, 3, 4 "
+        f"LIMIT {_EXAMPLES}"
     ).fetchall()
     return dict(counts), [
         Removal(table=table, accession_number=accession, row=named, reason=reason, lost=lost)

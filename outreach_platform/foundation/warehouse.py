@@ -155,7 +155,8 @@ def _is_about(error: duckdb.Error, target: Path) -> bool:
     """Whether the disk or the memory limit stopped the writing of `target`."""
     if "No space left" in str(error) or isinstance(error, duckdb.OutOfMemoryException):
         return True
-    return isinstance(error, duckdb.IOException) and target.name in str(error)
+    refused = isinstance(error, duckdb.IOException | duckdb.FatalException)
+    return refused and target.name in str(error)
 
 
 def _disk_error(error: duckdb.Error, target: Path) -> OutreachError:
