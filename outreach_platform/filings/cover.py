@@ -35,16 +35,20 @@ _HTML = re.compile(r"<(?:html|body|p|div|br|font|td)\b", re.I)
 _PLAIN = {**dict.fromkeys(range(0x2010, 0x2016), "-"), 0x2212: "-", 0xAD: None, 0x200B: None}
 _MARKUP = 200_000
 _FIRST_PAGE = 12_000
+_EDGE = r"[^A-Za-z0-9\n]*"
 _FORM_LINE = re.compile(
-    r"^[\W_]*(?:(?:annual|quarterly|transition|current)\s+report\s+on\s+)?"
+    rf"^{_EDGE}(?:(?:annual|quarterly|transition|current)\s+report\s+on\s+)?"
     r"f\s?o\s?r\s?m\s*:?\s*"
-    r"(\d\s?\d?\s?-?\s?[A-Z]{1,3}\s?-?\s?(?:T|SB|40[0-9]|SB40)?(?:\s?/\s?A)?|12b-?25|NT\s10-[KQ])"
-    r"(?:[\W_]*(?:\(?mark one\)?|/A|amendment\b.{0,30}|annual report.{0,60}|"
-    r"quarterly report.{0,60}|current report.{0,60}))?[\W_]*$",
+    r"(\d\s?\d?\s?-?\s?[A-Z]{1,3}\s?-?\s?(?:T|SB|40[0-9]|SB40)?(?:\s?/\s?A(?:-?\d)?)?"
+    r"|12b-?25|NT\s10-[KQ])"
+    rf"(?:{_EDGE}(?:\(?mark one\)?|/A|no\.?\s?\d|amendment\b.{{0,30}}|for the .{{0,60}}|"
+    rf"(?:annual|quarterly|transition|current) report.{{0,60}}))?{_EDGE}$",
     re.I | re.M,
 )
-_BARE_FORM_LINE = re.compile(r"^[\W_]*(10\s?-\s?[KQ](?:T|SB|40[0-9])?(?:/A)?)[\W_]*$", re.M)
-_REPORT = re.compile(r"\b(annual|quarterly)\s+report\s+pursuant\s+to\s+section\s+13", re.I)
+_BARE_FORM_LINE = re.compile(rf"^{_EDGE}(10\s?-\s?[KQ](?:T|SB|40[0-9])?(?:/A)?){_EDGE}$", re.M)
+_REPORT = re.compile(
+    r"\b(annual|quarterly)\s+report\s+(?:pursuant\s+to|under)\s+section\s+13", re.I
+)
 _AMENDMENT = re.compile(r"\(?\bAmendment\s+(?:No\.?|Number|#)\s*:?\s*(\d+|[A-Z][a-z]+)\b", re.I)
 _ENDED = re.compile(
     r"\b(?:fiscal\s+years?|years?|quarter(?:ly)?(?:\s+periods?)?|periods?|weeks|months)\s+"

@@ -13,7 +13,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outreach_platform.filings.download_http import Client, FetchError, MissingError
+from outreach_platform.filings.download_http import (
+    Client,
+    ClosedError,
+    FetchError,
+    MissingError,
+)
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.metadata_sources import from_header
 from outreach_platform.filings.metadata_values import (
@@ -111,20 +116,46 @@ def download_new(
     )
     report = DownloadReport()
     here = _standing(folder)
-    for cik in wanted:
-        for listed in _list_of(client, base_url, cik, since, forms, report):
-            accession = listed.accession_number
-            if accession in here:
-                report.present.append(accession)
-                continue
-            here.add(accession)
-            if (reason := _fetch(client, archive_url, listed, folder)) is None:
-                report.downloaded.append(accession)
-                tell(f"fetched {accession}, filed {listed.filing_date}, of CIK {cik}")
-            else:
-                report.failed[accession] = reason
-                report.problems.append(f"{accession} of CIK {cik} was not fetched: {reason}.")
+    try:
+        for cik in wanted:
+            for listed in _list_of(client, base_url, cik, since, forms, report):
+                if listed.accession_number in here:
+                    report.present.append(listed.accession_number)
+                else:
+                    here.add(listed.accession_number)
+                    _take(client, archive_url, listed, folder, report, tell)
+    except ClosedError as error:
+        report.problems.append(
+            f"The SEC's servers cannot be asked now: {error}; what is missing comes with the next "
+            "run, in ten minutes or more."
+        )
     return report
+
+
+def _take(
+    client: Client,
+    archive: str,
+    listed: _Listed,
+    folder: FilingFolder,
+    report: DownloadReport,
+    tell: Callable[[str], object],
+) -> None:
+    """Fetch one filing, and say how it went.
+
+    Raises:
+        ClosedError: nothing more is to be had.
+    """
+    accession = listed.accession_number
+    try:
+        _fetch(client, archive, listed, folder)
+    except ClosedError:
+        raise
+    except FetchError as error:
+        report.failed[accession] = str(error)
+        report.problems.append(f"{accession} of CIK {listed.cik} was not fetched: {error}.")
+        return
+    report.downloaded.append(accession)
+    tell(f"fetched {accession}, filed {listed.filing_date}, of CIK {listed.cik}")
 
 
 def _named(user_agent: str) -> None:
@@ -175,6 +206,8 @@ def _list_of(
                     yield listed
     except MissingError:
         report.problems.append(f"The SEC knows no company with CIK {cik}; check the number.")
+    except ClosedError:
+        raise
     except FetchError as error:
         report.problems.append(
             f"The list of filings of CIK {cik} was not fetched: {error}; try again later."
@@ -220,8 +253,8 @@ def _rows(page: dict[str, Any], cik: str) -> Iterator[tuple[_Listed, str | None]
             yield _Listed(accession, cik, date_of(str(filed))), form_of(str(form))
 
 
-def _fetch(client: Client, archive: str, listed: _Listed, folder: FilingFolder) -> str | None:
-    """Fetch one filing; returns what went wrong."""
+def _fetch(client: Client, archive: str, listed: _Listed, folder: FilingFolder) -> None:
+    """Fetch one filing: it stands whole in the folder, or not at all."""
     accession = listed.accession_number
     bare = accession.replace("-", "")
     url = f"{archive}/Archives/edgar/data/{int(listed.cik)}/{bare}/{accession}.txt"
@@ -229,10 +262,7 @@ def _fetch(client: Client, archive: str, listed: _Listed, folder: FilingFolder) 
     partial = folder.raw / f".{accession}.txt{PARTIAL}"
     with writing(partial):
         folder.raw.mkdir(parents=True, exist_ok=True)
-        try:
-            client.file(url, partial, lambda path: _wrong(path, accession))
-        except FetchError as error:
-            return str(error)
+        client.file(url, partial, lambda path: _wrong(path, accession))
     try:
         with (
             replacing(target) as temporary,
@@ -243,7 +273,6 @@ def _fetch(client: Client, archive: str, listed: _Listed, folder: FilingFolder) 
             shutil.copyfileobj(source, packed)
     finally:
         partial.unlink(missing_ok=True)
-    return None
 
 
 def _wrong(path: Path, accession: str) -> str | None:

@@ -22,7 +22,7 @@ _LONGEST_PAUSE = 60.0
 # Whoever asked too often is locked out for ten minutes.
 _LONGEST_WAIT = 660.0
 _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
-_FORBIDDEN, _MISSING, _RANGE = 403, 404, 200
+_FINE, _FORBIDDEN, _MISSING, _TOO_MANY = 200, 403, 404, 429
 _UNDECLARED = ("undeclared automated tool", "undeclared tool")
 _THRESHOLD = "rate threshold"
 _SAID = 20_000
@@ -36,10 +36,21 @@ class MissingError(FetchError):
     """The server has no such page."""
 
 
+class ClosedError(FetchError):
+    """The server cannot be reached or wants to be left alone: nothing more should be asked."""
+
+
 class _TryAgainError(FetchError):
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    """It may go better later.
+
+    Attributes:
+        after: seconds that the server asks for.
+        closed: whether it concerns every page, and not this one alone.
+    """
+
+    def __init__(self, reason: str, after: float | None = None, *, closed: bool = False) -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.closed = after, closed
 
 
 class Pace:
@@ -105,6 +116,7 @@ class Client:
 
         Raises:
             MissingError: there is none.
+            ClosedError: nothing is to be had.
             FetchError: it is not to be had.
             SourceError: the SEC refuses everybody who asks under this name.
         """
@@ -120,6 +132,7 @@ class Client:
 
         Raises:
             MissingError: there is none.
+            ClosedError: nothing is to be had.
             FetchError: it is not to be had.
             SourceError: the SEC refuses everybody who asks under this name.
         """
@@ -144,7 +157,12 @@ class Client:
             retry=retry_if_exception_type(_TryAgainError),
             reraise=True,
         )
-        return retrying(ask)
+        try:
+            return retrying(ask)
+        except _TryAgainError as error:
+            if error.closed:
+                raise ClosedError(str(error)) from None
+            raise
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -181,7 +199,7 @@ class Client:
         except requests.exceptions.ChunkedEncodingError:
             raise _TryAgainError("the answer broke off") from None
         except requests.ConnectionError:
-            raise _TryAgainError("no connection") from None
+            raise _TryAgainError("no connection", closed=True) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise FetchError(type(error).__name__) from None
 
@@ -196,12 +214,13 @@ def _as_json(answer: requests.Response) -> Any:
 def _judge(answer: requests.Response) -> None:
     """Pass an answer that brings something."""
     status = answer.status_code
-    if status == _RANGE:
+    if status == _FINE:
         return
     if status == _MISSING:
         raise MissingError("it is not there (404)")
     if status in _PASSING:
-        raise _TryAgainError(f"the server answered {status}", _after(answer))
+        closed = status == _TOO_MANY
+        raise _TryAgainError(f"the server answered {status}", _after(answer), closed=closed)
     if status == _FORBIDDEN:
         said = answer.raw.read(_SAID, decode_content=True).decode("utf-8", "replace").lower()
         if any(sign in said for sign in _UNDECLARED):
@@ -210,7 +229,7 @@ def _judge(answer: requests.Response) -> None:
                 'name and address, for example "Jane Doe jane@example.org"'
             )
         if _THRESHOLD in said:
-            raise _TryAgainError("the SEC asks for a pause (403)", _after(answer))
+            raise _TryAgainError("the SEC asks for a pause (403)", _after(answer), closed=True)
     raise FetchError(f"the server answered {status}")
 
 
@@ -218,11 +237,11 @@ def _after(answer: requests.Response) -> float | None:
     """The seconds that the server asks for.
 
     Raises:
-        FetchError: longer than anybody wants to wait.
+        ClosedError: longer than anybody wants to wait.
     """
     said = answer.headers.get("Retry-After", "")
     if not said.isdigit():
         return None
     if int(said) > _LONGEST_WAIT:
-        raise FetchError(f"the server asks to come back in {said} s")
+        raise ClosedError(f"the server asks to come back in {said} s")
     return float(said)

@@ -98,7 +98,13 @@ def _below(folder: Path, problems: list[str]) -> Iterator[Path]:
     def tell(error: OSError) -> None:
         problems.append(f"{error.filename} cannot be read: {error.strerror}; check who owns it.")
 
-    for parent, folders, names in os.walk(folder, onerror=tell):
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=tell, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link back to where it came from
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)

@@ -6,7 +6,7 @@ from typing import Any
 
 from outreach_platform.filings import metadata_sources as sources
 from outreach_platform.filings.metadata_sources import Told
-from outreach_platform.filings.metadata_values import form_family, same_name
+from outreach_platform.filings.metadata_values import form_family, name_words, same_name
 from outreach_platform.filings.model import accession_year
 
 # 52/53-week years end up to a week from the month's end that a header names.
@@ -28,7 +28,8 @@ def differences(told: Sequence[Told]) -> Iterator[str]:
         said = [(each, value) for each in told if (value := getattr(each, field)) is not None]
         for other, value in said[1:]:
             first, counts = said[0]
-            if not same(counts, value) and not _coarser(field, first, other):
+            alike = same(counts, value) or _coarser(field, first, other)
+            if not alike and not _part(field, counts, other):
                 yield (
                     f"{field} is {counts} in {first.source} and {value} in {other.source}: "
                     f"{first.source} counts."
@@ -52,6 +53,14 @@ def _coarser(field: str, first: Told, other: Told) -> bool:
     if not rough & {first.source, other.source}:
         return False
     return form_family(first.form_type) == form_family(other.form_type)
+
+
+def _part(field: str, counts: Any, other: Told) -> bool:
+    """Whether the cover shows the last line of a name that takes several."""
+    if field != "company_name" or other.source != sources.COVER or other.company_name is None:
+        return False
+    shown, whole = name_words(other.company_name), name_words(counts)
+    return set(shown) <= set(whole) and 2 * len(shown) >= len(whole)
 
 
 def dates(

@@ -150,10 +150,11 @@ def same_name(one: str, other: str) -> bool:
 
     `DISNEY WALT CO`, `The Walt Disney Company` and `WALT DISNEY CO/` are the same.
     """
-    return _words(one) == _words(other)
+    return name_words(one) == name_words(other)
 
 
-def _words(name: str) -> list[str]:
+def name_words(name: str) -> list[str]:
+    """The words of a company's name in order, without those that only say what kind it is."""
     plain = _EDGAR_MARK.sub("", name.casefold().replace("'", "").replace("\u2019", ""))
     plain = re.sub(r"(?<=\b\w)\.(?=\w\b)", "", plain.replace("&", " and "))
     words = _WORD.findall(plain)

@@ -219,7 +219,7 @@ def _tell(
         report.unchanged.append(accession)
         return
     (report.new if before is None else report.updated).append(accession)
-    if before is not None and before.content_hash != meta.content_hash:
+    if before is not None and before.content_hash not in (None, meta.content_hash):
         report.problems.append(
             f"{accession} has other bytes than before: {chosen.path} counts now, and what was read "
             "from the former copy is read anew."

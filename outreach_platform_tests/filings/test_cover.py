@@ -84,6 +84,9 @@ def test_a_cover_of_words_tells_form_period_and_company() -> None:
         *(("FORM 10-K405", "10-K405"), ("Form 10-K/A", "10-K/A"), ("FORM 10 - Q", "10-Q")),
         *(("Form&nbsp;10&#8209;K", "10-K"), ("FORM 10-KSB", "10-KSB"), ("FORM 8-K", "8-K")),
         *(("F O R M  1 0 - K", "10-K"), ("Annual Report on Form 10-K", "10-K"), ("10-K", "10-K")),
+        *(("FORM 10-K/A-1", "10-K/A"), ("Form 10-K/A No. 2", "10-K/A")),
+        *(("-- FORM 10-Q for the quarter ended June 30, 1996", "10-Q"), ("* * *", None)),
+        *(("ANNUAL REPORT UNDER SECTION 13 OR 15(d)", "10-K"), ("FORM 10-KSB40", "10-KSB40")),
         *(("FORM 12b-25", "12B-25"), ("FORM 20-F", "20-F"), ("FORM 10-K (Mark One)", "10-K")),
     ],
 )

@@ -253,11 +253,10 @@ def test_what_passes_is_asked_for_again(edgar: Edgar, folder: FilingFolder, firs
         (sends("", 404), "it is not there (404)", 1),
         (sends("", 403), "the server answered 403", 1),
         (sends("", 301, Location="http://127.0.0.1:1/"), "the server answered 301", 1),
-        (sends("", 429, Retry_After="86400"), "asks to come back in 86400 s", 1),
         (sends("<html>no</html>"), "its closing tag is missing", 5),
         (sends(submission(SECOND)), f"another filing, {SECOND}", 5),
     ],
-    ids=["500", "404", "403", "301", "later", "page", "other"],
+    ids=["500", "404", "403", "301", "page", "other"],
 )
 def test_one_broken_filing_does_not_stop_the_others(
     edgar: Edgar, folder: FilingFolder, answer: Answer, reason: str, times: int
@@ -271,6 +270,30 @@ def test_one_broken_filing_does_not_stop_the_others(
     assert report.problems[0].startswith(f"{FIRST} of CIK {CIK} was not fetched: ")
     assert edgar.asked.count(path) == times
     assert stands(folder) == [f"{SECOND}.txt.gz"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "times"),
+    [
+        (sends("", 429, Retry_After="86400"), 1),
+        (sends("", 429), 5),
+        (sends("<h1>SEC.gov | Request Rate Threshold Exceeded</h1>", 403), 5),
+    ],
+    ids=["later", "429", "403"],
+)
+def test_who_is_asked_to_pause_leaves_the_rest(
+    edgar: Edgar, folder: FilingFolder, answer: Answer, times: int
+) -> None:
+    edgar.lists((FIRST, "10-K", "2024-02-15"), (SECOND, "10-Q", "2023-08-01"))
+    path = edgar.files(FIRST, answer)
+    edgar.files(SECOND)
+    report = fetch(edgar, folder, CIK, "7")
+    assert (report.downloaded, report.failed, len(report.problems)) == ([], {}, 1)
+    assert "cannot be asked now" in report.problems[0]
+    assert edgar.asked == [LIST, *[path] * times]
+    edgar.files(FIRST)
+    assert fetch(edgar, folder).downloaded == [FIRST, SECOND]
 
 
 @pytest.mark.slow

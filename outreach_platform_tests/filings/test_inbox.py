@@ -51,6 +51,15 @@ def test_a_file_is_found_once_over_paths_that_overlap(tmp_path: Path) -> None:
     assert [each.path for each in found.files] == [file]
 
 
+def test_linked_folders_are_searched_and_loops_end(tmp_path: Path) -> None:
+    put(tmp_path / "disk" / NAME, page())
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "2024").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "loop").symlink_to(tmp_path / "in")
+    found = find_files([tmp_path / "in"])
+    assert [each.path for each in found.files] == [tmp_path / "in" / "2024" / NAME]
+
+
 def test_paths_that_are_not_there_are_told(tmp_path: Path) -> None:
     found = find_files([tmp_path / "gone.htm"])
     assert found.files == []

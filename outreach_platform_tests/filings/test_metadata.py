@@ -151,6 +151,14 @@ def test_a_52_week_years_end_is_the_months_end_of_the_header() -> None:
     assert "period_of_report" in read_meta(submission(document=later), NAMED).warnings[0]
 
 
+def test_a_cover_that_shows_a_names_last_line_is_no_warning() -> None:
+    lined = page(company="THE GREAT OAR AND</p><p>SCULL WORKS, INC.")
+    named = submission(company="GREAT OAR & SCULL WORKS INC", document=lined)
+    assert read_meta(named, NAMED).warnings == ()
+    other = submission(company="SCULL AND BONES AND OTHER OLD THINGS", document=lined)
+    assert "company_name" in read_meta(other, NAMED).warnings[0]
+
+
 def test_a_period_after_the_filing_drops_the_less_trusted() -> None:
     wrong = {"period_of_report": "2025-01-31", "filing_date": "2024-02-15"}
     meta = read_meta(FACTS, NAMED, wrong)
