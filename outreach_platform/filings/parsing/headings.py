@@ -9,16 +9,22 @@ from outreach_platform.filings.parsing.document import Document, Line
 
 Kind = Literal["item", "part", "end"]
 _LETTERED = r"(?:\s?[-\u2013]?\s?\(?[A-Ca-c]\)?(?![A-Za-z0-9'\u2019]))?(?:\s?\(?T\)?(?![A-Za-z]))?"
+_SPELLED = (
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    *("twelve", "thirteen", "fourteen", "fifteen", "sixteen"),
+)
 _NUMBER = (
-    rf"(?:\d{{1,2}}(?!\d){_LETTERED}|(?:[IVX]{{1,5}}|[l1]?[lOo0-9])[AaBb]?(?![A-Za-z0-9'\u2019]))"
+    rf"(?:(?:{'|'.join(_SPELLED)})(?![a-z])|\d{{1,2}}(?!\d){_LETTERED}"
+    r"|(?:[IVX]{1,5}|[l1]?[lOo0-9])[AaBb]?(?![A-Za-z0-9'\u2019]))"
 )
 _JOINT = (
     r"\.?\s*(?:,?\s*(?:and|&|through|thru|to)\s|,|&|/|[-\u2013\u2014])\s*(?:I\s?T\s?E\s?M\s?S?\s*)?"
 )
 _ITEM = re.compile(
     r"^[^\w\"'\u201c\u2018(]{0,8}"
-    r"(?:P\s?A\s?R\s?T\s+(?P<part>IV|I{1,3}|[1-4])\b[\s,.:;\u2013\u2014-]*)?"
-    r"I\s?T\s?E\s?M\s?S?(?![A-Za-z])[\s.:#\u2013\u2014-]*(?:N[oO]s?\.\s*)?"
+    r"(?:P\s?A\s?R\s?T\s+(?P<part>IV|I{1,3}|[1-4])\b[\s,.:;\u2013\u2014-]*"
+    r"(?:(?:financial|other)\s+information[\s,.:;\u2013\u2014-]*)?)?"
+    r"I\s?T\s?E\s?M\s?S?(?![A-Za-z])[\s.:#\u2013\u2014-]*(?:(?:N[oO]s?\.|number)\s*)?"
     rf"(?P<numbers>{_NUMBER}(?:{_JOINT}{_NUMBER})*)"
     r"(?P<tail>.*)$",
     re.I | re.S,
@@ -77,7 +83,7 @@ class Heading:
         numbers: the items named, `1A` and so on; of an `end`, whether it lists `exhibits`.
         part: the part named in the heading, else empty.
         ranged: the numbers are the ends of a range.
-        said: the word Item stands before the number.
+        bracketed: the letter stands in brackets, `1(a)`: a part of Item 1, or Item 1A.
     """
 
     kind: Kind
@@ -89,7 +95,7 @@ class Heading:
     numbers: tuple[str, ...] = ()
     part: str = ""
     ranged: bool = False
-    said: bool = True
+    bracketed: bool = False
 
 
 def find_headings(document: Document) -> list[Heading]:
@@ -143,7 +149,8 @@ def _item(document: Document, index: int, found: re.Match[str]) -> Heading | Non
         re.search(r"through|thru|\bto\b|\d\s*[-\u2013\u2014]\s*\d", found["numbers"], re.I)
     )
     heading = replace(_made("item", index, line, title_start), numbers=numbers, part=part)
-    return replace(heading, ranged=ranged and len(numbers) == 2)
+    bracketed = bool(re.search(r"\d\s?\([A-C]\)", found["numbers"], re.I))
+    return replace(heading, ranged=ranged and len(numbers) == 2, bracketed=bracketed)
 
 
 def _split_number(document: Document, index: int) -> Heading | None:
@@ -165,9 +172,14 @@ def _split_number(document: Document, index: int) -> Heading | None:
     return replace(heading, last=index + 1, end=behind.end, title_start=title_start)
 
 
+_DIGITS = re.compile(
+    rf"({'|'.join(reversed(_SPELLED))}|\d{{1,2}}(?![lOo])|[l1][lOo0-9]|[IVX]+|l)\W*([ABC])?", re.I
+)
+
+
 def _numbers(text: str) -> Iterator[str]:
     for found in re.finditer(_NUMBER, text, re.I):
-        digits = re.match(r"(\d{1,2}(?![lOo])|[l1][lOo0-9]|[IVX]+|l)\W*([ABC])?", found[0], re.I)
+        digits = _DIGITS.match(found[0])
         if digits is None:
             continue
         value = _value(digits[1])
@@ -177,6 +189,8 @@ def _numbers(text: str) -> Iterator[str]:
 
 def _value(number: str) -> int | None:
     """The value of digits, of digits typed as letters, or of a Roman number."""
+    if number.lower() in _SPELLED:
+        return _SPELLED.index(number.lower()) + 1
     if number.upper() in _ROMAN:
         return _ROMAN[number.upper()]
     typed = number.replace("l", "1").replace("O", "0").replace("o", "0")

@@ -72,5 +72,5 @@ def _placed(
     ground: Ground, index: int, slots: tuple[int, ...], title: str, score: float, evidence: str
 ) -> Candidate:
     line = ground.document.lines[index]
-    heading = Heading("item", index, index, line.start, line.end, line.start, said=False)
+    heading = Heading("item", index, index, line.start, line.end, line.start)
     return Candidate(heading, slots, score, frozenset((evidence, "no_heading")), title, line.end)

@@ -62,7 +62,7 @@ def _titles_at(ground: Ground, index: int, wanted: Sequence[int], part: str) -> 
         return
     number = _NUMBERED.match(text)
     start = line.start + (number.end() if number else 0)
-    heading = Heading("item", index, index, line.start, line.end, start, said=False)
+    heading = Heading("item", index, index, line.start, line.end, start)
     for slot in wanted:
         item = ground.items[slot]
         said = f"{number[1]}{(number[2] or '').upper()}" if number else ""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outreach_platform.filings.parsing.contents import Contents
 from outreach_platform.filings.parsing.document import Document
@@ -30,6 +30,8 @@ WEIGHTS = {
     "continued": -2.5,
     "mention": -4.0,
     "inside_paragraph": -3.0,
+    "no_text": -0.6,
+    "long_title": -0.8,
 }
 _TITLE, _TITLE_LIKE = 0.8, 0.55
 _SENTENCE = re.compile(r"^[\s.,;:)\]\"\u201d\u2019-]*[a-z]|^[\"\u201d\u2019,;]")
@@ -37,6 +39,12 @@ _LONGEST_TITLE = 250
 _RUN_IN = 120
 # What may stand behind the title in the last of its lines, in characters.
 _WRAPPED, _COMPLETE = 60, 4
+_LONG_TITLE = 100
+_SAYS = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|may|should|can|could|would|does|do|see"
+    r"|report on form)\b",
+    re.I,
+)
 _ANCHOR_REACH = 3
 
 
@@ -63,7 +71,8 @@ def weigh(ground: Ground) -> list[Candidate]:
     """All headings that are outside of the contents as candidates for their items."""
     found: list[Candidate] = []
     part = ""
-    for heading in ground.headings:
+    nexts = [*ground.headings[1:], None]
+    for heading, behind in zip(ground.headings, nexts, strict=True):
         if ground.contents.holds(heading.first):
             continue
         if heading.kind == "part":
@@ -71,15 +80,30 @@ def weigh(ground: Ground) -> list[Candidate]:
         if heading.kind != "item":
             continue
         for slots in slots_of(heading, ground.items):
-            found.append(weighed(ground, heading, slots, heading.part or part))
+            one = weighed(ground, heading, slots, heading.part or part)
+            found.append(_without_text(one) if behind and _adjoin(one, behind) else one)
     return found
+
+
+def _adjoin(one: Candidate, behind: Heading) -> bool:
+    """Whether the next heading follows at once, as in a list."""
+    return one.heading.last + 1 >= behind.first and one.title_end >= one.heading.end
+
+
+def _without_text(one: Candidate) -> Candidate:
+    evidence = one.evidence | {"no_text"}
+    return replace(one, evidence=evidence, score=one.score + WEIGHTS["no_text"])
 
 
 def slots_of(heading: Heading, items: tuple[Item, ...]) -> Iterator[tuple[int, ...]]:
     """Each way to read a heading's numbers as items of the form.
 
-    A 10-Q has an Item 1 in both parts; `Item 4A` is a part of Item 4 and no item of its own.
+    A 10-Q has an Item 1 in both parts. `Item 1(a)` may be the first part of Item 1; `Item 4A` is no
+    item and stays in the text of Item 4.
     """
+    if heading.bracketed and len(heading.numbers) == 1:
+        whole = (heading.numbers[0][:-1],)
+        yield from slots_of(replace(heading, numbers=whole, bracketed=False), items)
     for part in dict.fromkeys(item.section_part for item in items):
         slots: list[int] = []
         for number in heading.numbers:
@@ -87,7 +111,12 @@ def slots_of(heading: Heading, items: tuple[Item, ...]) -> Iterator[tuple[int, .
             slots += _slot(number, part if not slots else "", behind, items)
         if heading.ranged and len(slots) == 2:
             slots = list(range(slots[0], slots[1] + 1))
-        if slots and (len(slots) > 1 or len(heading.numbers) == 1):
+        one_part = len({items[slot].section_part for slot in slots}) == 1
+        if (
+            slots
+            and (len(slots) > 1 or len(heading.numbers) == 1)
+            and (one_part or part != "part_i")
+        ):
             yield tuple(slots)
 
 
@@ -118,6 +147,8 @@ def weighed(
     rest = text[found.end :]
     evidence = {kind, *_style(ground.document, heading)}
     evidence.update(_fit(found, text, rest, len(slots)))
+    if "mention" in evidence and _stands_alone(ground.document, heading, rest):
+        evidence = evidence - {"mention"} | {"long_title"}
     if any(
         line in ground.targets for line in range(heading.first - _ANCHOR_REACH, heading.last + 1)
     ):
@@ -151,6 +182,16 @@ def _fit(found: Match, text: str, rest: str, items: int) -> Iterator[str]:
         yield "mention"
     if len(rest) > _RUN_IN:
         yield "run_in"
+
+
+def _stands_alone(document: Document, heading: Heading, rest: str) -> bool:
+    """Whether a title that runs on in small letters is still a line of its own, no sentence."""
+    if len(rest) > _LONG_TITLE or rest.rstrip()[-1:] in tuple('.;,:)\u201d"') or _SAYS.search(rest):
+        return False
+    behind = document.lines[heading.last + 1] if heading.last + 1 < len(document.lines) else None
+    own = document.lines[heading.last]
+    styled = own.bold or own.centred
+    return styled or behind is None or document.text.count("\n", own.end, behind.start) > 1
 
 
 def _titled(document: Document, heading: Heading, items: Sequence[Item]) -> tuple[Heading, Match]:

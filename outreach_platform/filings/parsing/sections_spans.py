@@ -29,6 +29,8 @@ _EXHIBITS = frozenset(
 )
 _NEAR = 1500
 _LEAD = 400
+# A line of the next part further from its first item than this is a running head.
+_PART_LEAD = 4000
 # Behind the signatures a filing's financial pages are longer than this.
 _PAGES = 10_000
 
@@ -101,7 +103,8 @@ def _parts(
     """Whether a heading between two items ends the first."""
     if heading.kind == "part":
         now, then = page.key(one)[0], page.key(behind)[0] if behind else ""
-        return heading.part == then != now or (limit - heading.start < _LEAD and behind is not None)
+        near = _PART_LEAD if heading.part == then != now else _LEAD
+        return behind is not None and limit - heading.start < near
     if heading.kind != "end":
         return False
     if heading.numbers:
