@@ -1,12 +1,15 @@
 """Where a section sends its reader: items, notes, pages, exhibits, other documents."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from outreach_platform.filings.parsing.marks_targets import STANDING, documents_in, pages_in
 
 MOST = 50
 _WORDS = 240
+# A sentence reaches no farther than this from the word that makes it a reference.
+_LONGEST = 800
 # A three-digit item is one of Regulation S-K, one with decimals is one of Form 8-K.
 _ITEM = re.compile(
     r"(?:\bpart\s+(?P<part>i{1,3}|iv)\b[\s,.:\u2010-\u2015-]*)?"
@@ -14,9 +17,10 @@ _ITEM = re.compile(
     re.I,
 )
 _NOTE = re.compile(r"\bnotes?\s+(?P<note>\d{1,2}[A-Z]?|[A-Z])\b(?=\W)", re.I)
+# Without one of these a sentence sends nobody anywhere.
 _LEADS = re.compile(
-    r"\b(?:see|refer|reference|incorporated|described|discussed|contained|set\s+forth|included|"
-    r"appears?|appearing|presented|under|in|of|to|items?)\b",
+    r"\bitems?\s+\d|\bnotes?\s+[\dA-Z]\w?\b|\bpages?\s+[\dA-Z]|\bincorporat|\bby\s+reference\b|"
+    r"\bproxy\s|\binformation\s+statement\b|\bannual\s+report|\bexhibit\s+13",
     re.I,
 )
 _SENDS = re.compile(
@@ -86,16 +90,17 @@ def cross_references(body: str, section_type: str, form: str) -> list[dict[str, 
     return list(found.values())
 
 
-def _places(body: str) -> list[tuple[int, int]]:
-    """The sentences of a text that may send its reader anywhere."""
-    places: list[tuple[int, int]] = []
-    start = 0
-    for match in [*_END.finditer(body), None]:
-        end = match.start() + 1 if match else len(body)
-        if _LEADS.search(body, start, end):
-            places.append((start, end))
-        start = match.end() if match else end
-    return places
+def _places(body: str) -> Iterator[tuple[int, int]]:
+    """The sentences of a text that may send its reader somewhere."""
+    end = 0
+    while lead := _LEADS.search(body, end):
+        start = end
+        for stop in _END.finditer(body, max(end, lead.start() - _LONGEST), lead.start()):
+            start = stop.end()
+        start = max(start, lead.start() - _LONGEST)
+        found = _END.search(body, lead.end(), lead.end() + _LONGEST)
+        end = found.start() + 1 if found else min(len(body), lead.end() + _LONGEST)
+        yield start, end
 
 
 def _of_sentence(words: str, section_type: str, form: str) -> list[dict[str, Any]]:
