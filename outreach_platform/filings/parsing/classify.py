@@ -86,6 +86,8 @@ _EXHIBIT = re.compile(
 # A statement has so many rows; a summary in the discussion has fewer.
 _SHEET_ROWS, _INCOME_ROWS, _FLOW_ROWS = 10, 8, 10
 _PROSE = 60
+# So many rows of what a company owns make the first half of a balance sheet that has no total.
+_HOLDING_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def classify(grid: Grid, caption: str) -> TableKind:
         caption: with titles and units.
     """
     labels = [_label(row) for row in grid.body]
-    title = caption.lower()
+    title = f"{caption} {grid.headers[0]}".lower()
     category = None if _is_of_percents(grid) else _category(labels, title)
     numbers = sum(1 for row in grid.body for text in row if is_value(text))
     if category is not None:
@@ -181,7 +183,14 @@ def _is_sheet(labels: Sequence[str], rows: int, titled: bool) -> bool:
     if assets and claims and holdings and rows >= _SHEET_ROWS:
         return True
     parts = sum((assets, claims, liabilities, equity))
-    return titled and rows >= 5 and (parts >= 3 or (assets and holdings) or (claims and equity))
+    if claims and liabilities and equity and rows >= _SHEET_ROWS and not assets:
+        return True
+    return titled and rows >= 5 and (
+        parts >= 3
+        or (assets and holdings)
+        or (claims and equity)
+        or _count(labels, _HOLDINGS) >= _HOLDING_ROWS
+    )
 
 
 def _is_income(labels: Sequence[str], rows: int, titled: bool) -> bool:

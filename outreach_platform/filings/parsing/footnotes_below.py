@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from outreach_platform.filings.parsing.document import Document, Line
-from outreach_platform.filings.parsing.footnotes_markers import SIGN, references
+from outreach_platform.filings.parsing.footnotes_markers import SIGN, SIGNS, references
 from outreach_platform.filings.parsing.footnotes_rows import is_aside, lead
 
 _FURNITURE = re.compile(
@@ -15,7 +15,7 @@ _FURNITURE = re.compile(
     re.I,
 )
 _RULE = re.compile(r"[\W_]*")
-_GLUED = re.compile(r"[^\W\d_][\"\u201d.,]?(\((?:\d{1,2}|[a-z])\))(?![\w(])")
+_BRACKET = re.compile(r"\((?:\d{1,2}|[a-z])\)(?![\w(])")
 _SIGN_FIRST = re.compile(rf"({SIGN})\s*\d")
 _ENDED = re.compile(r"[.!?:;\u201d\")]\s*$")
 # Lines below a table that are looked at, and lines that may stand before the first footnote.
@@ -151,14 +151,18 @@ def notes_in_text(
 
 
 def _see(seen: dict[str, int], text: str, index: int) -> None:
-    """Remember the markers that a line refers to."""
-    if first := _SIGN_FIRST.match(text):
-        seen[first[1]] = index
-    for found in _GLUED.finditer(text):
-        seen[found[1]] = index
-    for marker in references(text):
-        if marker[0] not in "([{":
-            seen[marker] = index
+    """Remember the markers that a line refers to: signs, and brackets glued to a word."""
+    if not SIGNS.isdisjoint(text):
+        if first := _SIGN_FIRST.match(text):
+            seen[first[1]] = index
+        for marker in references(text):
+            if marker[0] in SIGNS:
+                seen[marker] = index
+    if "(" in text:
+        for found in _BRACKET.finditer(text):
+            before = text[: found.start()].rstrip('"\u201d.,')
+            if before[-1:].isalpha() and text[found.start() - 1] != " ":
+                seen[found[0]] = index
 
 
 def _is_referred(document: Document, seen: dict[str, int], marker: str, index: int) -> bool:

@@ -7,13 +7,12 @@ number alone in a column of values is a negative number.
 import re
 from collections.abc import Iterable, Sequence
 
-from outreach_platform.filings.parsing.grid_numbers import is_dash, is_markers, is_value
-
 _INNER = r"\d{1,2}|[a-zA-Z]|[ivx]{2,4}|F\d{1,2}|aa|bb|cc|dd|\*{1,3}|[\u2020\u2021+#]"
 BRACKETED = rf"(?:\((?:{_INNER})\)|\[(?:\d{{1,2}}|[a-z])\]|\{{\d{{1,2}}\}})"
 SIGN = r"(?:\*{1,5}|\u2020{1,3}|\u2021{1,3}|\u00a7{1,2}|#{1,2}|[\u0394\u2b25\u25c6\u2666\u25ca+]|\^{1,2})"
 _ANY = re.compile(rf"{BRACKETED}|{SIGN}")
-_FIRST = frozenset("([{*\u2020\u2021\u00a7#\u0394\u2b25\u25c6\u2666\u25ca+^")
+SIGNS = frozenset("*\u2020\u2021\u00a7#\u0394\u2b25\u25c6\u2666\u25ca+^")
+_FIRST = SIGNS | frozenset("([{")
 _SEVERAL = re.compile(r"([({\[])(\d{1,2}(?:\s*,\s*\d{1,2})+)([)}\]])")
 # Behind these a bracketed number or letter is a reference to a law, a plan or an enumeration.
 _LEGAL = re.compile(
@@ -84,7 +83,3 @@ def _ends_with_marker(before: str) -> bool:
         found.end() == len(before.rstrip(" ,")) for found in _ANY.finditer(before.rstrip(" ,"))
     )
 
-
-def is_bare(text: str) -> bool:
-    """Whether a cell holds markers and nothing else, or a value."""
-    return is_markers(text) or is_value(text) or is_dash(text)

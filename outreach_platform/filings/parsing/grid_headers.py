@@ -37,6 +37,11 @@ _PERIOD = re.compile(
 _GROUP = re.compile(
     r".*:|(?:total )?(?:assets|liabilities.*|revenues?|net sales|income|operating .*)", re.I
 )
+_STATEMENT = re.compile(
+    r"(?:condensed |combined )*consolidated (?:\w+ ){0,3}?(?:statements?|balance sheets?)\b.{0,60}"
+    r"|(?:\w+ ){0,2}balance sheets?(?: \(.{0,20}\))?|statements? of .{0,60}",
+    re.I,
+)
 # Rows at the top that may name the columns.
 _MOST = 12
 _UNITS_LENGTH = 200
@@ -73,8 +78,10 @@ def top_rows(
     for number, row in enumerate(rows):
         top = top and number < _MOST and _is_above(row)
         text = row[0].text
-        counted = any(char.isdigit() for char in text)
-        if top and len(row) == 1 and is_units(text):
+        counted = any(char.isdigit() for cell in row for char in cell.text)
+        if top and not left and _is_named_statement(row):
+            titles.append(" ".join(cell.text for cell in row))
+        elif top and len(row) == 1 and is_units(text):
             units.append(text)
         elif top and not left and len(columns) > 1 and _is_title(rows[number:], columns):
             titles.append(text)
@@ -89,6 +96,11 @@ def top_rows(
 
 def _is_above(row: Sequence[Cell]) -> bool:
     return not any(is_value(cell.text) and not is_year(cell.text) for cell in row)
+
+
+def _is_named_statement(row: Sequence[Cell]) -> bool:
+    """Whether a row is the name of a statement and, beside it, of the company."""
+    return len(row) < 3 and any(_STATEMENT.fullmatch(cell.text) for cell in row)
 
 
 def _is_title(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> bool:

@@ -1,7 +1,7 @@
 """What stands above a table: its title and units."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from outreach_platform.filings.parsing.document import Document, Line, TableSource
@@ -33,6 +33,7 @@ _UNITS_WITHIN = re.compile(
     r"|\((?:dollars|amounts|\$)[^()]*\)",
     re.I,
 )
+_SENTENCES = re.compile(r"(?<=[a-z)\d]{2}[.!?])\s+(?=[A-Z])")
 _TABLE_WORDS = re.compile(r"\b(?:table|follow(?:s|ing)|below|presents|summari[sz]es)\b", re.I)
 
 
@@ -80,15 +81,13 @@ def caption_above(
     """
     units = lead = ""
     prose = False
-    for line in reversed(document.lines[max(0, first - _LINES) : first]):
+    for line, text in _paragraphs(document, first):
         if _is_out(line, source, blocked):
             break
-        text = document.line_text(line)
         if is_units(text):
             units = units or text
         elif len(text) > _LENGTH or not (is_heading(line, text) or _is_titled(text, prose)):
-            if not lead and len(text) <= _LEAD and text[-1:] == ":" and _TABLE_WORDS.search(text):
-                lead = text
+            lead = lead or _lead_of(text)
             units = units or units_within(text)
             prose = prose or not _is_beside(text)
         elif prose and line.page < source.page:
@@ -96,6 +95,35 @@ def caption_above(
         elif not _is_beside(text):
             return Caption(text, units or units_within(text), heading=True)
     return Caption(lead, units)
+
+
+def _paragraphs(document: Document, first: int) -> Iterator[tuple[Line, str]]:
+    """The lines above a table, the nearest first; in plain text those of a paragraph as one."""
+    parts: list[str] = []
+    for index in range(first - 1, max(first - _LINES, 0) - 1, -1):
+        line = document.lines[index]
+        parts.append(document.line_text(line))
+        before = document.lines[index - 1] if index else None
+        if before is not None and _is_wrapped(document, before, line):
+            continue
+        yield line, " ".join(reversed(parts))
+        parts = []
+
+
+def _is_wrapped(document: Document, before: Line, line: Line) -> bool:
+    """Whether a line of plain text goes on with the paragraph of the line before it."""
+    if document.source != "text" or line.table >= 0 or before.table >= 0 or line.centred:
+        return False
+    text = document.line_text(before)
+    return document.text[before.end : line.start] == "\n" and not text.isupper()
+
+
+def _lead_of(text: str) -> str:
+    """The sentence that leads in to a table, the last of a paragraph; empty where there is none."""
+    if text[-1:] != ":":
+        return ""
+    sentence = _SENTENCES.split(text)[-1]
+    return sentence if len(sentence) <= _LEAD and _TABLE_WORDS.search(sentence) else ""
 
 
 def captioned(grid: Grid, above: Caption) -> Caption:
