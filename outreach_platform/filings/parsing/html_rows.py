@@ -23,7 +23,7 @@ _LAYOUT_CELL = 400
 _LONE_CELL = 150
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
     """A piece of a text node.
 

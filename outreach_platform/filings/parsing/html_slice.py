@@ -16,8 +16,6 @@ from typing import Any
 from outreach_platform.filings.parsing.html_source import MARK
 
 _ROOTS = frozenset(("html", "body"))
-# The serialiser leaves out the end of these where they are empty.
-_EMPTY = ("li", "dt", "dd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +77,14 @@ class Slicer:
 
     def _write(self) -> None:
         """Write the tree out once; note where each line begins, and where the body ends."""
-        import lxml.html
+        import lxml.etree
 
+        for element in self._root.iter("li"):
+            if not len(element) and element.text is None:
+                # Without any text the serialiser leaves out the end.
+                element.text = ""
         kept = [self._mark(place) for place in reversed(self._places)]
-        marked = str(lxml.html.tostring(self._root, encoding="unicode", with_tail=False))
+        marked = str(lxml.etree.tostring(self._root, encoding="unicode", method="html"))
         for element, where, text in reversed(kept):
             setattr(element, where, text)
         found = [mark.start() for mark in re.finditer(MARK, marked)]

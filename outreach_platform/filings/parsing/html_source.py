@@ -31,12 +31,13 @@ _CLOSES = {
     "dd": {"dd", "dt"},
     "dt": {"dd", "dt"},
 }
-# The parser stops at 2,048 levels and drops all that follows.
-_DEEPEST = 400
+# The parser stops at 256 levels, or 2,048 for huge trees, and drops all that follows.
+_DEEPEST = 240
+_LIMITS = frozenset(("ERR_RESOURCE_LIMIT", "ERR_NAME_TOO_LONG", "ERR_INTERNAL_ERROR"))
 
 
 def parse_html(source: str) -> Any:
-    """The root element of a page.
+    """The root element of a page, with at most a few hundred levels below it.
 
     Args:
         source: the markup, with or without XML declaration, in whatever state.
@@ -44,15 +45,12 @@ def parse_html(source: str) -> Any:
     Raises:
         ValueError: there is no element in it.
     """
-    import lxml.etree
-
     mended = _mended(source)
-    root, too_deep = _parsed(mended)
-    if too_deep:
-        root, _ = _parsed(flattened(mended))
+    root, limited = _parsed(mended, huge=False)
+    if limited:
+        root, _ = _parsed(flattened(mended), huge=True)
     if root is None:
         raise ValueError("no text in the document")
-    lxml.etree.strip_tags(root, lxml.etree.Comment)
     return root
 
 
@@ -66,23 +64,22 @@ def _page_break(found: re.Match[str]) -> str:
     return "" if found[0].startswith("</") else _PAGE_BREAK
 
 
-def _parsed(source: str) -> tuple[Any, bool]:
-    """The root, and whether the parser gave up at its depth limit."""
+def _parsed(source: str, *, huge: bool) -> tuple[Any, bool]:
+    """The root, and whether the parser gave up at a limit."""
     import lxml.etree
-    import lxml.html
 
-    parser = lxml.html.HTMLParser(
-        huge_tree=True, recover=True, remove_comments=True, remove_pis=True, encoding="utf-8"
+    parser = lxml.etree.HTMLParser(
+        huge_tree=huge, recover=True, remove_comments=True, remove_pis=True, encoding="utf-8"
     )
     try:
-        root = lxml.html.document_fromstring(source.encode("utf-8", "replace"), parser=parser)
-    except lxml.etree.ParserError:
-        return None, False
-    return root, any("Excessive depth" in entry.message for entry in parser.error_log)
+        root = lxml.etree.fromstring(source.encode("utf-8", "replace"), parser)
+    except lxml.etree.XMLSyntaxError:
+        root = None
+    return root, any(entry.type_name in _LIMITS for entry in parser.error_log)
 
 
 def flattened(source: str) -> str:
-    """The markup with at most 400 open elements at any place.
+    """The markup with at most 240 open elements at any place.
 
     Thousands of `<font>` that never close stand inside one another to the parser. Here an opening
     block closes what is inline; what is still too deep leaves only its line break.

@@ -47,7 +47,7 @@ class RawLine:
     apart: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Frame:
     """An open element, and what is put back when it closes; `below` the body."""
 
