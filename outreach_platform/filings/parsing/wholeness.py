@@ -65,7 +65,9 @@ def unclosed_submission(data: bytes, documents: int) -> str | None:
     closed = len(_CLOSED_DOCUMENT.findall(data))
     if documents and (told is None or closed >= int(told[1])):
         return None
-    return f"it holds {closed} of {told[1]} documents" if told else "the submission never closes"
+    if told is None:
+        return "the submission never closes"
+    return f"it holds {closed} of {int(told[1])} documents"
 
 
 def unclosed_html(text: str) -> str | None:
