@@ -25,7 +25,15 @@ PEM = (
 
 
 def document(kind: str, text: str, sequence: int = 1, more: str = "") -> str:
-    return f"<DOCUMENT>\n<TYPE>{kind}\n<SEQUENCE>{sequence}\n{more}<TEXT>\n{text}\n</TEXT>\n</DOCUMENT>\n"
+    head = f"<TYPE>{kind}
+<SEQUENCE>{sequence}
+{more}"
+    return f"<DOCUMENT>
+{head}<TEXT>
+{text}
+</TEXT>
+</DOCUMENT>
+"
 
 
 def full(*documents: str) -> str:
@@ -165,10 +173,10 @@ def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
-        ("Société “quoted” – ok".encode(), "Société “quoted” – ok"),
-        ("Société “quoted” – ok".encode("cp1252"), "Société “quoted” – ok"),
+        ("Société “quoted” \u2013 ok".encode(), "Société “quoted” \u2013 ok"),
+        ("Société “quoted” \u2013 ok".encode("cp1252"), "Société “quoted” \u2013 ok"),
         # Submissions mix documents of both encodings.
-        ("– é".encode() + b" \x93quoted\x94 \xe9", "– é “quoted” é"),
+        ("\u2013 é".encode() + b" \x93quoted\x94 \xe9", "\u2013 é “quoted” é"),
         (b"\xef\xbb\xbfFORM", "FORM"),
         ("FORM é".encode("utf-16"), "FORM é"),
         (b"\x81\x8d", "\x81\x8d"),
