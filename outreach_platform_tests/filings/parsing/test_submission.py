@@ -25,15 +25,8 @@ PEM = (
 
 
 def document(kind: str, text: str, sequence: int = 1, more: str = "") -> str:
-    head = f"<TYPE>{kind}
-<SEQUENCE>{sequence}
-{more}"
-    return f"<DOCUMENT>
-{head}<TEXT>
-{text}
-</TEXT>
-</DOCUMENT>
-"
+    head = f"<TYPE>{kind}\n<SEQUENCE>{sequence}\n{more}"
+    return f"<DOCUMENT>\n{head}<TEXT>\n{text}\n</TEXT>\n</DOCUMENT>\n"
 
 
 def full(*documents: str) -> str:
