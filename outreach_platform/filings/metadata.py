@@ -150,8 +150,9 @@ def settle(evidence: Evidence, csv_row: Mapping[str, str] | None = None) -> Fili
     accession = _first(told, "accession_number")
     if accession is None:
         raise NoAccessionError(
-            f"{evidence.path} has no accession number, neither in its name nor inside; rename it "
-            "to 0000000000-00-000000.htm with the filing's own number, or name it in filings.csv"
+            f"{evidence.path.name} has no accession number, neither in its name nor inside: rename "
+            "it to 0000000000-00-000000.htm with the filing's own number, or name it in a "
+            "filings.csv beside it."
         )
     warnings = list(differences(told))
     form = _form(told)

@@ -47,6 +47,8 @@ _FILER = re.compile(r"^[ \t]*(?:FILER|FILED BY|FILED-BY|<FILER>|<FILED-BY>):?[ \
 _OTHER_PARTY = re.compile(r"^[ \t]*(?:SUBJECT COMPANY|<SUBJECT-COMPANY>):?[ \t]*$", re.M)
 _DOCUMENT_LINE = re.compile(r"<(?:SEC|IMS)-(?:DOCUMENT|HEADER)>(\S+)")
 _NAME_FORM = re.compile(r"(?<![a-z0-9])10-?[kq](?:t|sb|405|40)?(?:-?a)?(?![a-z0-9])", re.I)
+# `ex21-10k.htm` is no annual report.
+_NAME_EXHIBIT = re.compile(r"exhibit|(?<![a-z])ex[-_ ]?\d", re.I)
 _ARCHIVE = re.compile(r"(?:^|/)data/0*(\d{1,10})/$")
 _PACKED = (".gz",)
 
@@ -94,7 +96,7 @@ def from_csv(row: Mapping[str, str]) -> Told:
 def from_name(path: Path) -> Told:
     """What a file's name tells: the accession number, and the form as far as a name can."""
     stem = plain_name(path)
-    form = _NAME_FORM.search(stem.replace("_", " "))
+    form = None if _NAME_EXHIBIT.search(stem) else _NAME_FORM.search(stem.replace("_", " "))
     return Told(
         source=FILE_NAME,
         accession_number=find_accession(stem),

@@ -133,6 +133,19 @@ def test_a_names_form_is_only_as_fine_as_a_name_can_be() -> None:
     assert len(other.warnings) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        *(("oar_10k_2024", "10-K"), ("OAR-10-K405-A", "10-K405/A"), ("form-10-q", "10-Q")),
+        *(("ex21-10k", "unknown"), ("exhibit_to_10-K", "unknown"), ("d10k", "unknown")),
+        *(("oar-20231231", "unknown"), ("10-k2023", "unknown"), ("110-k", "unknown")),
+    ],
+)
+def test_names_tell_forms_only_where_they_stand_alone(name: str, form: str) -> None:
+    silent = page(form="", ended="")
+    assert read_meta(silent, Path(f"{ACCESSION}/{name}.htm")).form_type == form
+
+
 def test_a_cover_that_says_10_k_for_a_10_k405_is_no_warning() -> None:
     meta = read_meta(submission(form="10-K405", document=page("FORM 10-K")), NAMED)
     assert (meta.form_type, meta.warnings) == ("10-K405", ())
