@@ -22,7 +22,7 @@ _JOINT = (
 )
 _ITEM = re.compile(
     r"^[^\w\"'\u201c\u2018(]{0,8}"
-    r"(?:P\s?A\s?R\s?T\s+(?P<part>IV|I{1,3}|[1-4])\b[\s,.:;\u2013\u2014-]*"
+    r"(?:P\s?A\s?R\s?T\s+(?P<part>I\s?V|I(?:\s?I){0,2}|[1-4])\b[\s,.:;\u2013\u2014-]*"
     r"(?:(?:financial|other)\s+information[\s,.:;\u2013\u2014-]*)?)?"
     r"I\s?T\s?E\s?M\s?S?(?![A-Za-z])[\s.:#\u2013\u2014-]*(?:(?:N[oO]s?\.|number)\s*)?"
     rf"(?P<numbers>{_NUMBER}(?:{_JOINT}{_NUMBER})*)"
@@ -30,7 +30,7 @@ _ITEM = re.compile(
     re.I | re.S,
 )
 _PART = re.compile(
-    r"^[^\w\"'\u201c\u2018(]{0,8}P\s?A\s?R\s?T\s+(?P<part>IV|I{1,3}|[1-4l])(?![A-Za-z0-9])(?P<tail>.*)$",
+    r"^[^\w\"'\u201c\u2018(]{0,8}P\s?A\s?R\s?T\s+(?P<part>I\s?V|I(?:\s?I){0,2}|[1-4l])(?![A-Za-z0-9])(?P<tail>.*)$",
     re.I | re.S,
 )
 _PART_TAIL = re.compile(
@@ -128,8 +128,12 @@ def _heading_at(document: Document, index: int) -> Heading | None:
     found = _PART.match(text)
     if found and len(text) < _LONGEST_TITLE and _PART_TAIL.match(found["tail"]):
         heading = _made("part", index, line, line.start + found.start("tail"))
-        return replace(heading, part=_PARTS[found["part"].upper()])
+        return replace(heading, part=_part(found["part"]))
     return None
+
+
+def _part(number: str) -> str:
+    return _PARTS["".join(number.upper().split())]
 
 
 def _made(kind: Kind, index: int, line: Line, title_start: int) -> Heading:
@@ -144,7 +148,7 @@ def _item(document: Document, index: int, found: re.Match[str]) -> Heading | Non
     tail_start = line.start + found.start("tail")
     lead = re.match(r"[\s.:;,)\]*_\u2013\u2014-]*", found["tail"])
     title_start = min(tail_start + (lead.end() if lead else 0), line.end)
-    part = _PARTS[found["part"].upper()] if found["part"] else ""
+    part = _part(found["part"]) if found["part"] else ""
     ranged = bool(
         re.search(r"through|thru|\bto\b|\d\s*[-\u2013\u2014]\s*\d", found["numbers"], re.I)
     )

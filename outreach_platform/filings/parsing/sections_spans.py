@@ -28,7 +28,6 @@ _EXHIBITS = frozenset(
     (("part_iv", "item_14"), ("part_iv", "item_15"), ("part_iv", "item_16"), ("part_ii", "item_6"))
 )
 _NEAR = 1500
-_LEAD = 400
 # A line of the next part further from its first item than this is a running head.
 _PART_LEAD = 4000
 # Behind the signatures a filing's financial pages are longer than this.
@@ -72,7 +71,8 @@ def spans_of(
     page = _Page(document, outline, headings, contents)
     chosen = outline.chosen
     spans: list[Span] = []
-    for one, behind in zip(chosen, [*chosen[1:], None], strict=True):
+    for place, one in enumerate(chosen):
+        behind = chosen[place + 1] if place + 1 < len(chosen) else None
         cut = _cut(page, one, behind)
         end = _trimmed(document.text, one.heading.start, cut)
         spans.append(Span(one, end, one.heading.first in outline.astray))
@@ -103,8 +103,9 @@ def _parts(
     """Whether a heading between two items ends the first."""
     if heading.kind == "part":
         now, then = page.key(one)[0], page.key(behind)[0] if behind else ""
-        near = _PART_LEAD if heading.part == then != now else _LEAD
-        return behind is not None and limit - heading.start < near
+        if heading.part == then != now:
+            return limit - heading.end < _PART_LEAD
+        return behind is not None and not page.document.text[heading.end : limit].strip()
     if heading.kind != "end":
         return False
     if heading.numbers:
