@@ -56,6 +56,7 @@ def find_duplicates(connection: duckdb.DuckDBPyConnection) -> DedupeReport:
     """Tell what `dedupe` would change in the current database; changes nothing."""
     connection.execute("BEGIN TRANSACTION")
     try:
+        begin(connection, aside=False)
         return clean(connection, now=datetime.now(UTC), dry_run=True)
     finally:
         connection.execute("ROLLBACK")
@@ -92,6 +93,7 @@ def dedupe(
     backup = back_up(database, backups, now)
     database.execute("BEGIN TRANSACTION")
     try:
+        begin(database, aside=False)
         report = clean(database, now=now)
         database.execute("COMMIT")
     except BaseException:
@@ -106,19 +108,16 @@ def clean(
     now: datetime,
     foreign: bool = False,
     dry_run: bool = False,
-    aside: bool = False,
 ) -> DedupeReport:
-    """Do all steps on the current database, in the transaction that is open.
+    """Do all steps on the current database; `dedupe_rows.begin` has run.
 
     Args:
         connection: whose current database it is.
         now: for status rows that change.
         foreign: ids and numbers are not ours, and tell nothing.
         dry_run: for the report.
-        aside: keep what is lost in temporary tables, see `dedupe_rows.begin`.
     """
     before = counts(connection)
-    begin(connection, aside=aside)
     clean_filings(connection)
     done = clean_sections(connection, foreign=foreign)
     done |= clean_tables(connection, foreign=foreign)

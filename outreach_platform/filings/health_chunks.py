@@ -24,15 +24,23 @@ def chunk_flaws(connection: duckdb.DuckDBPyConnection) -> tuple[list[Place], lis
     """Look at all chunked filings.
 
     Returns:
-        What of sections is in no chunk, at most once a section and level; and the chunks whose
-        offsets do not give their text.
+        What of sections is in no chunk, at most once a section and level, of filings whose chunks
+        are not waiting to be made; and the chunks whose offsets do not give their text.
     """
     uncovered: list[Place] = []
     unresolved: list[Place] = []
+    waiting = {
+        row[0]
+        for row in connection.execute(
+            "SELECT accession_number FROM filing_status WHERE kind = 'chunks' "
+            "AND status = 'pending'"
+        ).fetchall()
+    }
     for sections, chunks in _batches(connection):
         for section in sections:
             found = chunks.get(section[0], [])
-            uncovered += _uncovered(section, found)
+            if section[1] not in waiting:
+                uncovered += _uncovered(section, found)
             unresolved += _unresolved(section, found)
     return uncovered, unresolved
 
