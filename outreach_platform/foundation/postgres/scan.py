@@ -4,16 +4,15 @@ DuckDB's PostgreSQL scanner does the reading; its extension comes as a wheel, so
 at run time. Filters and joins are written as PostgreSQL statements and run on the server.
 """
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 from psycopg2.extensions import make_dsn
 
 from outreach_platform.foundation.errors import SourceError
+from outreach_platform.foundation.extensions import load_extension
 from outreach_platform.foundation.postgres.connection import CONNECT_SECONDS, connect, translate
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text
@@ -200,12 +199,4 @@ def load_scanner(engine: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SourceError: the wheel is not installed.
     """
-    spec = importlib.util.find_spec(_WHEEL)
-    folder = Path(spec.origin).parent if spec and spec.origin else None
-    extension = next(folder.rglob("*.duckdb_extension"), None) if folder else None
-    if extension is None:
-        raise SourceError(
-            f"DuckDB's PostgreSQL scanner is not installed: install the package {_WHEEL} in "
-            f"version {duckdb.__version__}"
-        )
-    engine.execute(f"LOAD {quote_text(str(extension))}")
+    load_extension(engine, _WHEEL, "DuckDB's PostgreSQL scanner", SourceError)
