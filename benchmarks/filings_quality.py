@@ -29,6 +29,7 @@ from benchmarks.filings_quality_labels import (
     total,
 )
 from outreach_platform.filings.model import accession_year
+from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.reader import read_document
 
 _WORDS = 110
@@ -60,22 +61,52 @@ def ours(filing: Labelled) -> Score:
 def reference(filing: Labelled) -> Score:
     """Edgartools' sections of a filing, compared.
 
-    It gives text and no HTML, so lengths are judged by the ratio that the whole document has.
+    It gives text and no HTML: the HTML is cut where the text's first and last words stand in our
+    document.
     """
-    from outreach_platform.filings.parsing.second_opinion import edgar_proposals
+    from edgar.documents import HTMLParser, ParserConfig
 
     source = filing.source()
-    ratio = len(source) / max(len(read_document(source).text), 1)
+    document = read_document(source)
+    places = _Places(document)
     started = time.perf_counter()
-    proposals = edgar_proposals(source, filing.form)
+    parsed = HTMLParser(ParserConfig(form=filing.form)).parse(source)
+    texts = [(one.part, one.item, one.text() or "") for one in parsed.sections.values()]
     seconds = time.perf_counter() - started
-    found = {
-        item_name(filing.form, one.section_part, one.section_type): Found(
-            int(one.length * ratio), one.length, "", one.opening[:_WORDS]
-        )
-        for one in proposals
-    }
+    found: dict[str, Found] = {}
+    for part, item, text in texts:
+        if not item or not text.strip():
+            continue
+        start, end = places.of(text)
+        name = item_name(filing.form, f"part_{(part or '').lower()}", f"item_{item.lower()}")
+        length = len(document.slice_html(start, end)) if start >= 0 else len(text)
+        found[name] = Found(length, len(text), "", " ".join(text.split())[:_WORDS])
     return compare(filing, found, seconds)
+
+
+class _Places:
+    """Finds texts in a document by their letters and digits alone."""
+
+    def __init__(self, document: Document) -> None:
+        self._offsets = [at for at, c in enumerate(document.text) if c.isalnum()]
+        self._said = "".join(document.text[at] for at in self._offsets)
+
+    def of(self, text: str) -> tuple[int, int]:
+        """Where a text begins and ends in the document; -1 where its beginning is not found."""
+        said = "".join(c for c in text if c.isalnum())
+        for first in range(0, 400, 40):
+            start = self._last(said[first : first + 60])
+            if start >= 0:
+                break
+        else:
+            return -1, -1
+        end = self._said.find(said[-60:], start)
+        end = end + 60 if end >= 0 else start + len(said)
+        return self._offsets[start], self._offsets[min(end, len(self._offsets)) - 1] + 1
+
+    def _last(self, said: str) -> int:
+        # The contents come first and read the same.
+        return self._said.rfind(said) if said else -1
 
 
 def measured(
