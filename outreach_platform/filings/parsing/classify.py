@@ -1,4 +1,4 @@
-"""What a table is: statement, financial, schedule, narrative, or other; judged by its rows' labels."""
+"""What a table is, a statement or less; judged by the labels of its rows."""
 
 import re
 from collections.abc import Sequence
@@ -9,13 +9,15 @@ from outreach_platform.filings.parsing.grid_numbers import is_dash, is_value
 
 _ASSETS = re.compile(r"total assets\b(?! (?:turnover|less|at fair|measured))")
 _CLAIMS = re.compile(
-    r"total liabilities,?\s*(?:and|&|,)|liabilities\s*(?:and|&|,).*(?:equity|deficit|capital|investment)"
+    r"total liabilities,?\s*(?:and|&|,)|liabilities\s*(?:and|&|,).*(?:equity|deficit|capital"
+    r"|investment)"
     r"|total (?:capitalization|equity) and liabilities|total capitalization and liabilities"
 )
 _LIABILITIES = re.compile(r"total (?:current )?liabilities\b|accounts payable|total deposits")
 _EQUITY = re.compile(
     r"retained earnings|accumulated (?:deficit|other comprehensive)|additional paid|paid-in capital"
-    r"|capital in excess|capital surplus|reinvested earnings|earnings reinvested|partners.{1,3}capital"
+    r"|capital in excess|capital surplus|reinvested earnings|earnings reinvested"
+    r"|partners.{1,3}capital"
     r"|total (?:stockholders|shareholders|shareowners|share-owners|members|partners|owners).{0,3} ?"
     r"(?:equity|deficit|investment)|total equity|net assets"
 )
@@ -26,14 +28,17 @@ _RESULT = re.compile(
     r"net (?:income|loss|earnings|\(loss\)|profit)|profit of consolidated|income \(loss\)$"
 )
 _SALES = re.compile(
-    r"revenues?\b|net sales|^sales\b|total sales|interest income|premiums|operating expenses|costs and expenses"
+    r"revenues?\b|net sales|^sales\b|total sales|interest income|premiums|operating expenses"
+    r"|costs and expenses"
     r"|cost of (?:sales|revenue|goods|products)|general and administrative"
 )
 _TAX = re.compile(
-    r"income tax|taxes on (?:income|earnings)|provision for taxes|tax(?:es)? (?:expense|provision|benefit)"
+    r"income tax|taxes on (?:income|earnings)|provision for taxes|tax(?:es)? (?:expense"
+    r"|provision|benefit)"
 )
 _SHARE = re.compile(
-    r"(?:per|each) (?:\w+ |common |ordinary |limited partner(?:ship)? ){0,3}(?:share|unit|interest)\b"
+    r"(?:per|each) (?:\w+ |common |ordinary |limited partner(?:ship)? ){0,3}(?:share|unit"
+    r"|interest)\b"
     r"|per-share|^(?:basic|diluted)\b|basic and diluted|earnings per"
 )
 _FLOW = r"(?:provided|used|generated|from|\(used|required|flows?|\(outflow|by|\(to\)|for)\b.*"
@@ -41,18 +46,24 @@ _OPERATING = re.compile(rf"cash.*(?:{_FLOW})?operating activities|cash.*{_FLOW}o
 _INVESTING = re.compile(r"cash.*(?:investing|investment) activities")
 _FINANCING = re.compile(r"cash.*financing activities")
 _CASH_ROWS = re.compile(
-    r"depreciation|amorti[sz]ation|deferred (?:income )?tax|(?:stock|share|equity)-based compensation|accounts payable"
-    r"|capital expenditures|purchases? of|proceeds from|payments? (?:of|for|on)|repayments?|acquisition"
-    r"|changes in|dividends|net (?:income|loss|earnings)|(?:beginning|end) of (?:the )?(?:year|period|quarter)"
+    r"depreciation|amorti[sz]ation|deferred (?:income )?tax|(?:stock|share"
+    r"|equity)-based compensation|accounts payable"
+    r"|capital expenditures|purchases? of|proceeds from|payments? (?:of|for|on)|repayments?"
+    r"|acquisition"
+    r"|changes in|dividends|net (?:income|loss|earnings)|(?:beginning|end) of (?:the )?(?:year"
+    r"|period|quarter)"
     r"|receivable|inventor"
 )
 _COMPREHENSIVE = re.compile(r"comprehensive (?:income|loss|\(loss\)|earnings)")
 _BALANCES = re.compile(
-    r"balances?,?\s*(?:as of|at|,|-|\u2013|\u2014|beginning|end|january|february|march|april|may|june|july"
-    r"|august|september|october|november|december)|(?:beginning|ending|opening|closing) balances?|^balances?$"
+    r"balances?,?\s*(?:as of|at|,|-|\u2013|\u2014|beginning|end|january|february|march|april|may"
+    r"|june|july"
+    r"|august|september|october|november|december)|(?:beginning|ending|opening"
+    r"|closing) balances?|^balances?$"
 )
 _EQUITY_COLUMNS = re.compile(
-    r"common (?:stock|shares)|paid-in|retained|accumulated|treasury|noncontrolling|comprehensive|preferred"
+    r"common (?:stock|shares)|paid-in|retained|accumulated|treasury|noncontrolling|comprehensive"
+    r"|preferred"
     r"|(?:stock|share)holders|capital|total"
 )
 _NOT_CONSOLIDATED = re.compile(
@@ -76,8 +87,10 @@ _TITLES = {
 }
 _MONEY = re.compile(r"[$\u20ac\u00a3\u00a5]")
 _WORDS = re.compile(
-    r"income|expense|revenue|sales|cost|profit|earnings|assets|liabilit|debt|cash|equity|dividend|tax|loss"
-    r"|interest|receivable|payable|share|goodwill|lease|fair value|depreciation|amortization|price|margin"
+    r"income|expense|revenue|sales|cost|profit|earnings|assets|liabilit|debt|cash|equity"
+    r"|dividend|tax|loss"
+    r"|interest|receivable|payable|share|goodwill|lease|fair value|depreciation|amortization"
+    r"|price|margin"
 )
 _SCHEDULE = re.compile(r"\bschedules?\b|exhibit|valuation and qualifying")
 _EXHIBIT = re.compile(
@@ -185,11 +198,15 @@ def _is_sheet(labels: Sequence[str], rows: int, titled: bool) -> bool:
     parts = sum((assets, claims, liabilities, equity))
     if claims and liabilities and equity and rows >= _SHEET_ROWS and not assets:
         return True
-    return titled and rows >= 5 and (
-        parts >= 3
-        or (assets and holdings)
-        or (claims and equity)
-        or _count(labels, _HOLDINGS) >= _HOLDING_ROWS
+    return (
+        titled
+        and rows >= 5
+        and (
+            parts >= 3
+            or (assets and holdings)
+            or (claims and equity)
+            or _count(labels, _HOLDINGS) >= _HOLDING_ROWS
+        )
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from outreach_platform.filings.model import Section, footnote_id
 from outreach_platform.filings.parsing.document import Document, Line
 from outreach_platform.filings.parsing.footnotes_below import Note, notes_below, notes_in_text
+from outreach_platform.filings.parsing.footnotes_rows import bare_leads
 from outreach_platform.filings.parsing.tables import (
     DataTable,
     SectionPlaces,
@@ -118,7 +119,8 @@ class _Reader:
         if not wanted:
             return []
         first = bisect_left(self.starts, table.source.end)
-        notes = notes_below(self.document, first, wanted, self._is_data, table.grid.superscripts)
+        bare = bare_leads(wanted, table.grid.superscripts)
+        notes = notes_below(self.document, first, wanted, self._is_data, bare)
         self.taken.update(note.line for note in notes)
         return notes
 

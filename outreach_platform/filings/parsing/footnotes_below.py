@@ -2,15 +2,16 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from outreach_platform.filings.parsing.document import Document, Line
 from outreach_platform.filings.parsing.footnotes_markers import SIGN, SIGNS, references
-from outreach_platform.filings.parsing.footnotes_rows import is_aside, lead
+from outreach_platform.filings.parsing.footnotes_rows import is_aside, lead, parted
 
 _FURNITURE = re.compile(
-    r"(?:page\s*)?[-\u2013\u2014]?\s*(?:[A-Z]{1,2}-)?\d{1,4}\s*[-\u2013\u2014]?|table of contents|[\W_]+"
+    r"(?:page\s*)?[-\u2013\u2014]?\s*(?:[A-Z]{1,2}-)?\d{1,4}\s*[-\u2013\u2014]?"
+    r"|table of contents|[\W_]+"
     r"|.{0,60}form 10-[kq].{0,40}",
     re.I,
 )
@@ -18,6 +19,9 @@ _RULE = re.compile(r"[\W_]*")
 _BRACKET = re.compile(r"\((?:\d{1,2}|[a-z])\)(?![\w(])")
 _SIGN_FIRST = re.compile(rf"({SIGN})\s*\d")
 _ENDED = re.compile(r"[.!?:;\u201d\")]\s*$")
+_SIGNED = re.compile(
+    r"/s/|^by:?\s|attorney-in-fact|power of attorney|\bdirector\b.{0,30}\b(?:19|20)\d\d", re.I
+)
 # Lines below a table that are looked at, and lines that may stand before the first footnote.
 _LINES = 80
 _BEFORE = 2
@@ -48,13 +52,18 @@ class _Reading:
     skipped: int = 0
     last: Line | None = None
 
+    def begin(self, marker: str, text: str, index: int, line: Line) -> None:
+        """Open a footnote; its text may stand in the next lines."""
+        self.notes.append(Note(marker, text, index))
+        self.open, self.last = True, line
+
 
 def notes_below(
     document: Document,
     first: int,
     wanted: Sequence[str],
     is_stop: Callable[[Line], bool],
-    superscripts: Iterable[str] = (),
+    bare: Mapping[str, str],
 ) -> list[Note]:
     """The footnotes directly below a table.
 
@@ -63,7 +72,7 @@ def notes_below(
         first: index of the first line below the table.
         wanted: markers that the table refers to.
         is_stop: whether a line belongs to something else, such as the next table of data.
-        superscripts: bare figures that the table prints raised.
+        bare: how footnotes may begin without signs, see `bare_leads`.
     """
     reading = _Reading()
     for index in range(first, min(first + _LINES, len(document.lines))):
@@ -71,25 +80,35 @@ def notes_below(
         if is_stop(line):
             break
         text = document.line_text(line)
+        if text in wanted:
+            reading.begin(text, "", index, line)
+            continue
         if _FURNITURE.fullmatch(text):
             continue
-        note = lead(text, superscripts)
+        note = lead(text, bare)
         if note is None and not _goes_on(document, reading, line, text):
             break
-        if note is not None:
-            reading.open = note[0] in wanted
-            if reading.open:
-                reading.notes.append(Note(*note, index))
-        reading.last = line
-    return reading.notes
+        if note is None:
+            reading.last = line
+        elif note[0] in wanted:
+            reading.begin(*note, index, line)
+        else:
+            reading.open, reading.last = False, line
+    return [
+        Note(*part, note.line)
+        for note in reading.notes
+        if note.text
+        for part in parted(note.marker, note.text, wanted)
+    ]
 
 
 def _goes_on(document: Document, reading: _Reading, line: Line, text: str) -> bool:
     """Take a line without a marker: the footnote's next one, or something to pass over."""
     last = reading.last
-    if last is not None and _continues(document, last, line, text):
+    awaited = reading.open and not reading.notes[-1].text
+    if last is not None and (awaited or _continues(document, last, line, text)):
         if reading.open:
-            reading.notes[-1].text += f" {text}"
+            reading.notes[-1].text = f"{reading.notes[-1].text} {text}".strip()
         return True
     reading.open = False
     reading.skipped += 1
@@ -129,11 +148,7 @@ def notes_in_text(
         line = document.lines[index]
         text = document.line_text(line)
         note = None if index in taken else lead(text)
-        if (
-            note is not None
-            and note[1][0].isalpha()
-            and _is_referred(document, seen, note[0], index)
-        ):
+        if note is not None and note[1][0].isalpha() and _is_note(document, seen, note, index):
             if open_note is not None:
                 yield open_note
             open_note, last = Note(*note, index), line
@@ -165,9 +180,10 @@ def _see(seen: dict[str, int], text: str, index: int) -> None:
                 seen[found[0]] = index
 
 
-def _is_referred(document: Document, seen: dict[str, int], marker: str, index: int) -> bool:
+def _is_note(document: Document, seen: dict[str, int], note: tuple[str, str], index: int) -> bool:
+    marker, text = note
     at = seen.get(marker)
-    if at is None or at >= index:
+    if at is None or at >= index or not text[0].isalpha() or _SIGNED.search(text):
         return False
     if marker[0] not in "([{":
         return True

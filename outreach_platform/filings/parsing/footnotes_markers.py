@@ -9,18 +9,30 @@ from collections.abc import Iterable, Sequence
 
 _INNER = r"\d{1,2}|[a-zA-Z]|[ivx]{2,4}|F\d{1,2}|aa|bb|cc|dd|\*{1,3}|[\u2020\u2021+#]"
 BRACKETED = rf"(?:\((?:{_INNER})\)|\[(?:\d{{1,2}}|[a-z])\]|\{{\d{{1,2}}\}})"
-SIGN = r"(?:\*{1,5}|\u2020{1,3}|\u2021{1,3}|\u00a7{1,2}|#{1,2}|[\u0394\u2b25\u25c6\u2666\u25ca+]|\^{1,2})"
+SIGN = (
+    r"(?:[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]{1,2}|\*{1,5}|\u2020{1,3}|\u2021{1,3}|\u00a7{1,2}"
+    r"|#{1,2}|[\u0394\u2b25\u25c6\u2666\u25ca+]|\^{1,2})"
+)
 _ANY = re.compile(rf"{BRACKETED}|{SIGN}")
-SIGNS = frozenset("*\u2020\u2021\u00a7#\u0394\u2b25\u25c6\u2666\u25ca+^")
+SIGNS = frozenset(
+    "\u00b9\u00b2\u00b3\u2070\u2074\u2075\u2076\u2077\u2078\u2079*\u2020\u2021\u00a7#\u0394\u2b25\u25c6\u2666\u25ca+^"
+)
 _FIRST = SIGNS | frozenset("([{")
 _SEVERAL = re.compile(r"([({\[])(\d{1,2}(?:\s*,\s*\d{1,2})+)([)}\]])")
-# Behind these a bracketed number or letter is a reference to a law, a plan or an enumeration.
+# Behind these a bracketed number or letter belongs to a law, a plan, an exhibit or an enumeration.
 _LEGAL = re.compile(
-    r"(?:\d|\b(?:section|sections|rule|rules|item|items|article|paragraph|clause|subsection|and|or|note|notes"
-    r"|regulation|part|exhibit|\u00a7)\s*)$",
+    r"(?:\d|\b(?:sections?|rules?|items?|articles?|paragraphs?|clauses?|subsections?|and|or|notes?"
+    r"|regulations?|parts?|exhibits?|\u00a7)\s*)$",
     re.I,
 )
-_YEAR_OR_NUMBER = re.compile(r"(?:\b(?:19|20)\d\d|\d,\d{3}|\.\d+|[%)]|\$\s?\d+)$")
+_CITED = re.compile(r"\b(?:exhibits?|sections?|rules?|items?)\s*\(?[\d.]+\)?(?:\(\w+\))*\s*$", re.I)
+_BEHIND_NUMBER = re.compile(
+    r"(?:\b(?:19|20)\d\d|\d,\d{3}|\.\d+|[%)\u2014]|[$\u20ac\u00a3\u00a5]\s?\d+)$"
+)
+_LAST = re.compile(rf"(?:{BRACKETED}|{SIGN})$")
+_PLURALS = ("(s)", "(S)")
+_ENDS = ".,;:(){}[]*\u2014\u2013-"
+_MONEY = "$\u20ac\u00a3\u00a5"
 
 
 def markers_of(heads: Iterable[str], body: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -41,8 +53,9 @@ def markers_of(heads: Iterable[str], body: Sequence[Sequence[str]]) -> tuple[str
 
 
 def _is_negative(text: str) -> bool:
-    """A bracketed number alone: `(5)`."""
-    return text[0] == "(" and text[-1] == ")" and text[1:-1].isdigit()
+    """A bracketed number alone: `(5)` or `$(5)`."""
+    bare = text.lstrip(_MONEY)
+    return bare[:1] == "(" and bare[-1:] == ")" and bare[1:-1].isdigit()
 
 
 def references(text: str) -> list[str]:
@@ -62,24 +75,23 @@ def _one_by_one(found: re.Match[str]) -> str:
 
 def _refers(text: str, found: re.Match[str]) -> bool:
     before, after = text[: found.start()], text[found.end() :]
+    bare = before.rstrip(" ")
     if found[0][0] not in "([{":
-        return bool(before.strip()) or not after.strip()
-    if not before.strip():
+        return bool(bare) or not after.strip()
+    if not bare:
         return not after.strip() or bool(_ANY.match(after.lstrip(" ,")))
-    if after[:1].isalnum():
+    if after[:1].isalnum() or bare[-1] in _MONEY or _CITED.search(before):
         return False
-    if _ANY.search(before[-6:].rstrip(" ,")) and _ends_with_marker(before):
-        return True
-    if _YEAR_OR_NUMBER.search(before.rstrip()):
+    if found[0] in _PLURALS and before[-1].islower():
+        return False
+    if _ends_with_marker(bare) or _BEHIND_NUMBER.search(bare):
         return True
     if _LEGAL.search(before):
         return False
     # An enumeration goes on behind its number; a reference ends a word, a phrase or the text.
-    return before[-1] != " " or not after.strip() or after.lstrip()[0] in ".,;:(){}[]*\u2014\u2013-"
+    return before[-1] != " " or not after.strip() or after.lstrip()[0] in _ENDS
 
 
 def _ends_with_marker(before: str) -> bool:
-    return any(
-        found.end() == len(before.rstrip(" ,")) for found in _ANY.finditer(before.rstrip(" ,"))
-    )
-
+    """Whether another marker stands right before: `(1)(2)`, `(1), (2)`."""
+    return bool(_LAST.search(before.rstrip(" ,")))

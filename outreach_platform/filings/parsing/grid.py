@@ -19,6 +19,7 @@ from outreach_platform.filings.parsing.grid_numbers import (
     is_markers,
     is_value,
     join_pieces,
+    superscript,
 )
 from outreach_platform.filings.parsing.grid_text import text_rows
 
@@ -38,8 +39,7 @@ class Grid:
         body: rows below the headers; each has one text a column.
         titles: lines above the columns, from within the table.
         units: such as `(in millions)`; empty without.
-        superscripts: markers that the source prints as bare superscripts; in the cells they stand
-            in brackets.
+        superscripts: figures and letters that the source prints raised, without brackets.
     """
 
     headers: list[str]
@@ -92,19 +92,25 @@ def grid_of(rows: Sequence[Sequence[Cell]]) -> Grid | None:
 
 
 def _name_superscripts(rows: Sequence[Sequence[Cell]]) -> frozenset[str]:
-    """Put bare superscripts into brackets, apart from what they stand at."""
+    """Write bare superscripts so that they do not melt into what they stand at.
+
+    Figures become superscript figures, `2023¹`, as in the document's text; letters get brackets.
+    """
     found: set[str] = set()
     for row in rows:
         for cell in row:
             if RAISED in cell.text:
                 for raised in _SUPERSCRIPT.findall(cell.text):
                     found.update(part.strip() for part in raised.split(","))
-                cell.text = _SUPERSCRIPT.sub(_bracketed, cell.text).strip()
+                cell.text = _SUPERSCRIPT.sub(_told, cell.text).strip()
     return frozenset(found)
 
 
-def _bracketed(found: re.Match[str]) -> str:
-    return " " + "".join(f"({part.strip()})" for part in found[1].split(","))
+def _told(found: re.Match[str]) -> str:
+    parts = [part.strip() for part in found[1].split(",")]
+    if all(part.isdigit() for part in parts):
+        return ",".join(superscript(part) for part in parts)
+    return " " + "".join(f"({part})" for part in parts)
 
 
 def _tidy(text: str) -> str:

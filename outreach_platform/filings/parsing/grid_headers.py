@@ -15,8 +15,10 @@ from outreach_platform.filings.parsing.grid_numbers import (
 
 _UNIT_WORDS = r"(?:thousand|million|billion|hundred)s?"
 _UNITS = re.compile(
-    rf"\(?\s*(?:(?:all\s+)?(?:dollar|currency|tabular)?\s*(?:amounts?|dollars|figures|numbers|values|shares"
-    rf"|data)?\s*(?:are\s+)?(?:presented\s+|expressed\s+|stated\s+|shown\s+)?\$?\s*in\s+(?:\w+\.?\s+){{0,3}}?"
+    rf"\(?\s*(?:(?:all\s+)?(?:dollar|currency|tabular)?\s*(?:amounts?|dollars|figures|numbers"
+    rf"|values|shares"
+    rf"|data)?\s*(?:are\s+)?(?:presented\s+|expressed\s+|stated\s+"
+    rf"|shown\s+)?\$?\s*in\s+(?:\w+\.?\s+){{0,3}}?"
     rf"\$?\s*{_UNIT_WORDS}|{_UNIT_WORDS}\s+(?:of\s+)?(?:u\.?s\.?\s+)?(?:dollars|shares|barrels)?"
     rf"|(?:u\.?s\.?\s+)?(?:dollars?|\$)\s*{_UNIT_WORDS}"
     rf"|\$?\s*(?:000|000,000)'?s?(?:\s+omitted)?|in\s+(?:u\.?s\.?\s+)?(?:dollars|percent(?:ages)?)"
@@ -27,8 +29,10 @@ _UNAUDITED = re.compile(r"\(?\s*(?:un)?audited\s*\)?", re.I)
 _PERIOD = re.compile(
     r"(?:(?:for|as of|at|as at)?\s*(?:the\s+)?(?:fiscal\s+)?(?:(?:three|six|nine|twelve|\d+)[ -])?"
     r"(?:(?:and\s+)?(?:three|six|nine|twelve)[ -])?"
-    r"(?:years?|months?|weeks?|quarters?|periods?|fiscal|fy|q[1-4]|[1-4](?:st|nd|rd|th)?\s*quarter)\b.*"
-    r"|(?:as of|at|balance at)?\s*(?:january|february|march|april|may|june|july|august|september|october"
+    r"(?:years?|months?|weeks?|quarters?|periods?|fiscal|fy|q[1-4]|[1-4](?:st|nd|rd"
+    r"|th)?\s*quarter)\b.*"
+    r"|(?:as of|at|balance at)?\s*(?:january|february|march|april|may|june|july|august|september"
+    r"|october"
     r"|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?\s*(?:\d{1,2})?,?\s*"
     r"(?:(?:19|20)\d\d)?\b.{0,40}|\d{1,2}/\d{1,2}/\d{2,4})",
     re.I,
@@ -157,7 +161,7 @@ def _numeric_columns(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) ->
 
 
 def _kind(row: Sequence[Cell], columns: Sequence[Span], *, started: bool) -> str:
-    """`header`, `body`, `words` beside a label, or `open`: a lone label, which what follows decides.
+    """`header`, `body`, `words` beside a label, or `open`: a lone label, decided by what follows.
 
     Args:
         row: one near the top.
@@ -167,9 +171,11 @@ def _kind(row: Sequence[Cell], columns: Sequence[Span], *, started: bool) -> str
     beside = [cell for cell in row if 0 not in covered(cell, columns) or len(columns) == 1]
     label = next((cell for cell in row if 0 in covered(cell, columns)), None)
     if not beside:
-        if label and len(label.text) > _LONG:
+        if label is None:
+            return "open"
+        if len(label.text) > _LONG:
             return "body"
-        wide = label is not None and len(covered(label, columns)) > 1
+        wide = len(covered(label, columns)) > 1
         return "header" if wide and _PERIOD.fullmatch(label.text) else "open"
     if any(_is_counted(cell.text) for cell in beside):
         return "body"

@@ -13,7 +13,9 @@ _MOST_ROWS = 65534
 RAISED, LOWERED = "\ue000", "\ue001"
 _SPACE = re.compile(r"[\s\u00a0\u2000-\u200d\u2060\ufeff\u00ad]+")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
-_RAISED = re.compile(r"vertical-align\s*:\s*(?:super|top\b|text-top)|position:relative;[^\"]*top:-")
+_RAISED = re.compile(
+    r"vertical-align\s*:\s*(?:super|text-top)|position\s*:\s*relative;\s*top\s*:\s*-"
+)
 _BOLD = re.compile(r"font-weight\s*:\s*(?:bold|[6-9]00)")
 _BARE = re.compile(r"\s*(?:\d{1,2}|[a-z])(?:\s*,\s*(?:\d{1,2}|[a-z]))*\s*")
 _POWER = re.compile(r"(?:\b(?:ft|m|km|cm|mm|mi|yd|in)|\b10|CO)\s?$", re.I)

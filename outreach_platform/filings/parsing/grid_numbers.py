@@ -9,11 +9,12 @@ _CURRENCY = (
     r"(?:US\$|C\$|A\$|R\$|HK\$|NT\$|S\$|RMB|USD|EUR|CHF|Rs\.?|[$\u20ac\u00a3\u00a5\u20b9\u20a9])"
 )
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
-# Bracketed figures and letters, stars and daggers; also the braces and square brackets of old texts.
+# Bracketed figures and letters, stars and daggers; also braces and square brackets of old texts.
 MARKER = (
     r"(?:\((?:\d{1,2}|[a-zA-Z]{1,2}|[ivx]{1,4}|[*\u2020\u2021#+]{1,3})\)"
     r"|\[(?:\d{1,2}|[a-z])\]|\{\d{1,2}\}"
-    r"|\*{1,5}|\u2020{1,3}|\u2021{1,3}|\u00a7{1,2}|[\u0394\u2b25\u25c6\u2666\u25ca]|[\u00b9\u00b2\u00b3\u2070-\u2079]+)"
+    r"|\*{1,5}|\u2020{1,3}|\u2021{1,3}|\u00a7{1,2}|[\u0394\u2b25\u25c6\u2666\u25ca]"
+    r"|[\u00b9\u00b2\u00b3\u2070-\u2079]+)"
 )
 _UNIT = r"(?:%|x|X|\u00a2|bps|bp|pts?|ppts?|pp|basis points|points?)"
 _VALUE = re.compile(
@@ -34,6 +35,11 @@ _OPENED = re.compile(
 _SUFFIX = re.compile(rf"(?:[)%][)%\s]*|\)?\s*{_UNIT})\s*(?:{MARKER})?", re.I)
 
 
+_SUPERSCRIPTS = str.maketrans(
+    "0123456789", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+)
+
+
 @dataclass(slots=True)
 class Cell:
     """A cell with something in it.
@@ -49,6 +55,11 @@ class Cell:
     start: int
     end: int
     bold: bool = False
+
+
+def superscript(figures: str) -> str:
+    """Figures as superscript figures."""
+    return figures.translate(_SUPERSCRIPTS)
 
 
 def is_value(text: str) -> bool:

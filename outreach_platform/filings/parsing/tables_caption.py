@@ -16,20 +16,24 @@ _LEAD = 400
 _NAME = 120
 _SMALL_WORD, _TITLE_WORDS = 4, 12
 _COMPANY = re.compile(
-    r"(?:,?\s+(?:inc|incorporated|corp|corporation|co|company|companies|ltd|limited|llc|l\.?p|plc|n\.?v|s\.?a"
+    r"(?:,?\s+(?:inc|incorporated|corp|corporation|co|company|companies|ltd|limited|llc|l\.?p"
+    r"|plc|n\.?v|s\.?a"
     r"|trust|group|holdings|bancorp|bancshares|partners|enterprises)\b\.?,?)+"
-    r"(?:\s*(?:and|&)\s*(?:its\s+)?(?:consolidated\s+)?(?:subsidiar(?:y|ies)|affiliates?).*)?(?:\s*\(.*\))?",
+    r"(?:\s*(?:and|&)\s*(?:its\s+)?(?:consolidated\s+)?(?:subsidiar(?:y|ies)"
+    r"|affiliates?).*)?(?:\s*\(.*\))?",
     re.I,
 )
 _FURNITURE = re.compile(
-    r"table of contents|(?:page\s*)?[-\u2013\u2014]?\s*(?:F-)?\d{1,4}\s*[-\u2013\u2014]?|index to.*|\(?continued\)?"
+    r"table of contents|(?:page\s*)?[-\u2013\u2014]?\s*(?:F-)?\d{1,4}\s*[-\u2013\u2014]?"
+    r"|index to.*|\(?continued\)?"
     r"|form 10-[kq].*|.*\bform 10-[kq]\b.*",
     re.I,
 )
 _NOTES = re.compile(r"(?:see|the) accompanying notes|see notes|integral part", re.I)
 _TAIL = re.compile(r"\s*[\u2013\u2014-]?\s*\(?(?:continued|cont'?d|unaudited)\)?\.?\s*$", re.I)
 _UNITS_WITHIN = re.compile(
-    r"\((?:[^()]{0,40}\b)?(?:in|of)\s+(?:u\.?s\.?\s+)?[^()]{0,20}(?:thousand|million|billion)s?[^()]*\)"
+    r"\((?:[^()]{0,40}\b)?(?:in|of)\s+(?:u\.?s\.?\s+)?[^()]{0,20}(?:thousand|million"
+    r"|billion)s?[^()]*\)"
     r"|\((?:dollars|amounts|\$)[^()]*\)",
     re.I,
 )

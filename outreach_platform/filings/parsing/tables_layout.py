@@ -2,10 +2,12 @@
 
 Asked in this order. Without text, with one column, or a table of contents: layout. Numbers in two
 rows and two columns: data. The cover's boxes and addresses, signatures, bullets and numbered points
-(`•` or `(1)` beside prose): layout. Numbers in two rows: data. Numbers in one row: data, unless it is
-a page's head or foot. Words alone: data where two rows have two cells, or a header stands over one.
+(`•` or `(1)` beside prose): layout. Numbers in two rows: data. Numbers in one row: data, unless it
+is a page's head or foot. Words alone: data where two rows have two cells, or a header stands over
+one.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -18,13 +20,17 @@ _PAGE = re.compile(
 )
 _PAGE_HEADER = re.compile(r"pages?(?:\s*(?:no|number|reference)s?\.?)?(?:\(s\))?", re.I)
 _POINT = re.compile(r"(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,5})[.)]|\*{1,4}|[\u2020\u2021+#^])", re.I)
+_NOTES = re.compile(r"notes?\s*:|footnotes?\b", re.I)
 _BOX = re.compile(
-    r"[\u2610\u2611\u2612\u25a1\u25a0\u25fb\u2327\u00fe\u00a8\u00fd\u2713\u2714\u00d8]|\[\s*[xX]?\s*\]"
+    r"[\u2610\u2611\u2612\u25a1\u25a0\u25fb\u2327\u00fe\u00a8\u00fd\u2713\u2714\u00d8]"
+    r"|\[\s*[xX]?\s*\]"
 )
 _COVER = re.compile(
-    r"state or other jurisdiction|employer identification|commission file n|exact name of registrant"
+    r"state or other jurisdiction|employer identification|commission file n"
+    r"|exact name of registrant"
     r"|address of principal executive|zip code|telephone number, including area|accelerated filer"
-    r"|(?:annual|quarterly|transition) report pursuant|pursuant to section 1[23]|emerging growth company"
+    r"|(?:annual|quarterly|transition) report pursuant|pursuant to section 1[23]"
+    r"|emerging growth company"
     r"|smaller reporting company",
     re.I,
 )
@@ -92,7 +98,7 @@ def _wordy(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _rises(numbers: Sequence[int]) -> bool:
-    falls = sum(1 for one, after in zip(numbers, numbers[1:], strict=False) if after < one)
+    falls = sum(1 for one, after in itertools.pairwise(numbers) if after < one)
     return falls * 10 <= len(numbers)
 
 
@@ -116,7 +122,7 @@ def _is_signed(grid: Grid, cells: Sequence[str]) -> bool:
 
 def _is_list(grid: Grid) -> bool:
     """Each row is a bullet or a numbered point with prose."""
-    if any(grid.headers):
+    if any(grid.headers) and not _NOTES.match(grid.headers[0]):
         return False
     points = 0
     for row in grid.body:
@@ -131,6 +137,8 @@ def _is_point(texts: Sequence[str]) -> bool:
     if len(texts) < 2:
         return not texts or not _is_number(texts[0])
     mark = texts[0]
+    if _NOTES.match(mark):
+        return True
     if not (len(mark) == 1 or _POINT.fullmatch(mark) or is_markers(mark)):
         return False
     rest = texts[1:]
