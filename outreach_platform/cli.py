@@ -13,6 +13,7 @@ import click
 from outreach_platform import __version__
 from outreach_platform.cli_base import JSON, PORT, Group
 from outreach_platform.cli_enrich import enrich
+from outreach_platform.cli_filings import filings
 from outreach_platform.foundation.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -30,7 +31,7 @@ _logger = logging.getLogger(__name__)
 )
 @click.version_option(__version__, prog_name="outreach")
 def cli() -> None:
-    r"""Outreach snapshots, behavioural events and enrichment as one Dagster asset graph.
+    r"""Outreach snapshots, behavioural events, enrichment and SEC filings as one asset graph.
 
     \b
     outreach demo                     sample data, the whole graph once, then the web UI
@@ -38,6 +39,7 @@ def cli() -> None:
     outreach snapshot --state WV      one state: pull, split, kill switches, Parquet, objects, audit
     outreach events --sync-duckdb     behavioural events to Parquet and the research database
     outreach enrich run               invalid records out to enrichers, completed ones promoted
+    outreach filings extract          SEC filings to sections, tables, footnotes and chunks
     outreach status                   last success, counts and open problems
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
@@ -183,20 +185,25 @@ def events(
 @cli.command()
 @JSON
 def status(as_json: bool) -> int:
-    """Show per state, export and workspace the last success, counts and open problems."""
+    """Show per state, export, workspace and filings the last success, counts, open problems."""
     from outreach_platform.commands import output
     from outreach_platform.commands.status import status_rows
     from outreach_platform.commands.status_enrichment import enrichment_rows
     from outreach_platform.commands.status_events import event_rows
+    from outreach_platform.commands.status_filings import filing_rows
     from outreach_platform.settings import load_settings
 
     settings = load_settings()
-    rows = [*status_rows(settings), *event_rows(settings), *enrichment_rows(settings)]
+    rows = [
+        *(*status_rows(settings), *event_rows(settings)),
+        *(*enrichment_rows(settings), *filing_rows(settings)),
+    ]
     output.result(rows, as_json=as_json)
     return EXIT_OK
 
 
 cli.add_command(enrich)
+cli.add_command(filings)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

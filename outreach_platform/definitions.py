@@ -14,14 +14,20 @@ from outreach_platform.enrichment.resources import EnrichmentRuns
 from outreach_platform.enrichment.sensors import enrichment_complete
 from outreach_platform.events import assets as event_assets
 from outreach_platform.events.resources import EventRuns
+from outreach_platform.filings import assets as filing_assets
+from outreach_platform.filings.jobs import maintenance_job
+from outreach_platform.filings.resources import FilingRuns
 from outreach_platform.operations.jobs import (
+    daily_filings,
     daily_snapshots,
     enrichment_pull_job,
     events_job,
+    filings_job,
     hourly_enrichment_pull,
     nightly_events,
     promotion_job,
     snapshot_job,
+    weekly_maintenance,
 )
 from outreach_platform.resources import (
     EventsDatabase,
@@ -63,18 +69,25 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             neon=shared["neon"],
             workspace_database=shared["workspace_database"],
         ),
+        "filing_runs": FilingRuns(platform=shared["platform"]),
     }
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([snapshot_assets, event_assets, enrichment_assets]),
+            *dg.load_assets_from_modules(
+                [snapshot_assets, event_assets, enrichment_assets, filing_assets]
+            ),
             *enrichment_assets.SOURCES,
         ],
         asset_checks=dg.load_asset_checks_from_modules([snapshot_checks]),
         jobs=[
             *(snapshot_job, plain_snapshot_job, events_job),
             *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
+            *(filings_job, maintenance_job),
         ],
-        schedules=[daily_snapshots, nightly_events, hourly_enrichment_pull],
+        schedules=[
+            *(daily_snapshots, nightly_events, hourly_enrichment_pull),
+            *(daily_filings, weekly_maintenance),
+        ],
         sensors=[enrichment_complete],
         resources=resources,
         # Subprocesses a step cost seconds each; runs are what goes in parallel.

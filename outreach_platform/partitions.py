@@ -4,6 +4,7 @@ Outreach assets are partitioned by UTC day and state: a day is the day of the pu
 makes today a partition, which is the only day that can still be pulled.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -15,6 +16,10 @@ FIRST_DAY = "2026-01-01"
 daily = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1, timezone="UTC")
 # Events are kept from long before the platform was there.
 event_days = dg.DailyPartitionsDefinition(start_date="2020-01-01", end_offset=1, timezone="UTC")
+# EDGAR begins in 1993. The year that runs is a partition from its first day.
+filing_year = dg.TimeWindowPartitionsDefinition(
+    start="1993", fmt="%Y", cron_schedule="0 0 1 1 *", end_offset=1, timezone="UTC"
+)
 states = dg.StaticPartitionsDefinition(list(STATES))
 date_and_state = dg.MultiPartitionsDefinition({"date": daily, "state": states})
 
@@ -28,3 +33,17 @@ def day_and_state(key: str) -> tuple[date, str]:
     """The day and the state of a key, as a run carries it (`date|state`)."""
     day, state = key.split("|")
     return date.fromisoformat(day), state
+
+
+def filing_years(keys: Sequence[str]) -> list[int]:
+    """The filing years of partition keys."""
+    return [int(key) for key in keys]
+
+
+def all_filing_years() -> dict[str, str]:
+    """The tags of one run over all filing years."""
+    first, last = filing_year.get_first_partition_key(), filing_year.get_last_partition_key()
+    return {
+        "dagster/asset_partition_range_start": str(first),
+        "dagster/asset_partition_range_end": str(last),
+    }

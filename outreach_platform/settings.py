@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     aws_session_token: SecretStr | None = Field(None, alias="AWS_SESSION_TOKEN")
     slack_webhook_url: SecretStr | None = Field(None, alias="SLACK_WEBHOOK_URL")
     n8n_webhook_url: SecretStr | None = Field(None, alias="N8N_WEBHOOK_URL")
+    sec_api_user_agent: str | None = Field(None, alias="SEC_API_USER_AGENT")
 
     toml: TomlSettings = TomlSettings()
 
@@ -155,6 +156,11 @@ class Settings(BaseSettings):
         return self.n8n_webhook_url.get_secret_value()
 
     @property
+    def sec_user_agent(self) -> str | None:
+        """Who asks the SEC for filings, None where nobody may."""
+        return None if self.embedded_only else self.sec_api_user_agent
+
+    @property
     def analytics_path(self) -> Path:
         """The research database."""
         if self.duckdb_db_path is None or self.embedded_only:
@@ -182,6 +188,7 @@ class Settings(BaseSettings):
             "S3_BUCKET": self.s3_bucket,
             "SLACK_WEBHOOK_URL": self.slack_webhook_url,
             "N8N_WEBHOOK_URL": self.n8n_webhook_url,
+            "SEC_API_USER_AGENT": self.sec_api_user_agent,
         }
         return [name for name, value in names.items() if value]
 

@@ -77,6 +77,17 @@ class EnrichmentSettings(_Strict):
     offer_quarantine: bool = False
 
 
+class FilingSettings(_Strict):
+    """Extraction of SEC filings."""
+
+    workers: int = Field(default=0, ge=0, le=64)
+    time_limit_seconds: float = Field(default=180, gt=0)
+    memory_limit_mb: int = Field(default=1500, ge=200)
+    footnote_ceiling: int = Field(default=1500, ge=1)
+    coverage: float = Field(default=0.6, ge=0, le=1)
+    download_ciks: tuple[str, ...] = ()
+
+
 class TomlSettings(_Strict):
     """The whole of settings.toml."""
 
@@ -87,6 +98,7 @@ class TomlSettings(_Strict):
     objects: ObjectSettings = ObjectSettings()
     events: EventSettings = EventSettings()
     enrichment: EnrichmentSettings = EnrichmentSettings()
+    filings: FilingSettings = FilingSettings()
 
     @field_validator("states", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from outreach_platform.commands import output
 from outreach_platform.commands.demo_enrichment import enrich_sample
+from outreach_platform.commands.demo_filings import read_sample_filings, refuse_real_filings
 from outreach_platform.commands.events import export_events
 from outreach_platform.commands.launch import ready_instance
 from outreach_platform.commands.snapshot import STOPPED, exit_code, snapshot_states
@@ -53,8 +54,10 @@ def demo(*, serve_ui: bool, port: int | None, as_json: bool) -> int:
         rows = snapshot_states(instance, settings, list(STATES))
         events = export_events(instance, settings, config=events_config(days=EVENT_DAYS), sync=True)
         funnel = enrich_sample(instance, settings, server)
-    output.result([*rows, events, *funnel], as_json=as_json)
-    code = exit_code([row for row in (*rows, events, *funnel) if not _expected_stop(row)])
+        filings = read_sample_filings(instance, settings)
+    shown = [*rows, events, *funnel, *filings]
+    output.result(shown, as_json=as_json)
+    code = exit_code([row for row in shown if not _expected_stop(row)])
     if any(_expected_stop(row) for row in rows):
         output.message(
             f"{DIRTY_STATE} is dirty on purpose: K1 stopped it, nothing of it was published, and "
@@ -101,6 +104,7 @@ def _expected_stop(row: dict) -> bool:
 
 
 def _refuse_real_data(settings: Settings) -> None:
+    refuse_real_filings(settings)
     funnel = find_record(EnrichmentFolder(settings.data_dir).funnel, FunnelRecord)
     if funnel is not None and funnel.source != EMBEDDED:
         raise UsageError(
@@ -128,7 +132,7 @@ def _tell_where(settings: Settings) -> None:
     shown = data.relative_to(here) if data.is_relative_to(here) else data
     output.message(
         f"files: {shown}/exports, {shown}/raw   objects: {shown}/objects   "
-        f"DuckDB: {shown}/duckdb/outreach_workbench.duckdb, {shown}/duckdb/analytics.duckdb"
+        f"DuckDB: {shown}/duckdb/ (outreach_workbench, analytics, filings)"
     )
     output.message(
         "the enrichers' workspace: `outreach enrich export open.csv` writes what is still open, "

@@ -65,6 +65,7 @@ def run_job(
     config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     on_step: Callable[[str], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
     on_interrupt: Callable[[str], None] | None = None,
 ) -> RunOutcome:
     """Run one job to its end.
@@ -77,6 +78,7 @@ def run_job(
         config: run config.
         tags: more tags for the run.
         on_step: told the name of each step as it starts.
+        on_message: told what steps say of their progress.
         on_interrupt: told the run's id when an interrupt ended it; it may come from another thread.
 
     Raises:
@@ -87,6 +89,8 @@ def run_job(
     run_id = str(uuid.uuid4())
     if on_step is not None:
         instance.add_event_listener(run_id, _step_listener(on_step))
+    if on_message is not None:
+        instance.add_event_listener(run_id, _message_listener(on_message))
 
     def interrupted() -> None:
         run = instance.get_run_by_id(run_id)
@@ -123,6 +127,14 @@ def _step_listener(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry
         event = entry.dagster_event
         if event is not None and event.is_step_start and event.step_key:
             on_step(event.step_key)
+
+    return listen
+
+
+def _message_listener(on_message: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:
+    def listen(entry: dg.EventLogEntry) -> None:
+        if entry.dagster_event is None and entry.level == logging.INFO and entry.user_message:
+            on_message(redact(entry.user_message))
 
     return listen
 

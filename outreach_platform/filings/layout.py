@@ -52,3 +52,29 @@ class FilingFolder:
     def staged(self, run_id: str, accession: str) -> Path:
         """The folder of one filing's staged rows in a run."""
         return self.staging / run_id / accession
+
+    @property
+    def runs(self) -> Path:
+        """What runs did, by run."""
+        return self.work / "runs"
+
+    def registration(self, run_id: str) -> Path:
+        """The `RegisterRecord` of a run."""
+        return self.runs / f"{run_id}.registration.json"
+
+    def extraction(self, run_id: str) -> Path:
+        """The `ExtractionRecord` of a run."""
+        return self.runs / f"{run_id}.extraction.json"
+
+    def merge(self, run_id: str) -> Path:
+        """The `MergeRecord` of a run."""
+        return self.runs / f"{run_id}.merge.json"
+
+    def maintenance(self, run_id: str) -> Path:
+        """The `MaintenanceRecord` of a run."""
+        return self.runs / f"{run_id}.maintenance.json"
+
+    @property
+    def newest_extraction(self) -> Path:
+        """The newest `ExtractionRecord`."""
+        return self.work / "extraction.json"

@@ -1,13 +1,13 @@
 """Jobs and schedules over the asset graph, one a wing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from outreach_platform.foundation.errors import UsageError
-from outreach_platform.partitions import date_and_state, partition_key
+from outreach_platform.partitions import all_filing_years, date_and_state, partition_key
 from outreach_platform.records.states import STATES
 from outreach_platform.settings import load_settings
 
@@ -51,6 +51,14 @@ promotion_job = dg.define_asset_job(
     ),
     tags=_ENRICHMENT,
     description="Push completed records, judge them again, promote those that pass.",
+)
+
+# One writer a database file.
+filings_job = dg.define_asset_job(
+    "filings_job",
+    selection=dg.AssetSelection.groups("filings"),
+    tags={WING_TAG: "filings"},
+    description="Register filings, read them, merge their rows, judge and publish the database.",
 )
 
 
@@ -170,3 +178,46 @@ def hourly_enrichment_pull(
         return dg.SkipReason(str(error))
     hour = context.scheduled_execution_time.astimezone(UTC)
     return dg.RunRequest(run_key=hour.isoformat(timespec="minutes"))
+
+
+@dg.schedule(
+    name="daily_filings",
+    job=filings_job,
+    cron_schedule="0 9 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="What is registered and not done; new filings of the companies in settings.",
+)
+def daily_filings(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for a run over all filing years."""
+    day = context.scheduled_execution_time.astimezone(UTC).date()
+    return dg.RunRequest(run_key=day.isoformat(), tags=all_filing_years())
+
+
+@dg.schedule(
+    name="weekly_maintenance",
+    job_name="maintenance_job",
+    cron_schedule="0 4 * * 0",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="On Sundays, the filings database cleaned and compacted.",
+)
+def weekly_maintenance(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for one maintenance."""
+    day = context.scheduled_execution_time.astimezone(UTC).date()
+    return dg.RunRequest(run_key=day.isoformat())
+
+
+def filings_config(
+    *,
+    register: Mapping[str, Any] | None = None,
+    extract: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run config of `filings_job`.
+
+    Args:
+        register: fields of `RegisterConfig`; None where the asset is not part of the run.
+        extract: fields of `ExtractConfig`; None likewise.
+    """
+    given = {"filings__filings": register, "filings__filing_extracts": extract}
+    return {"ops": {op: {"config": dict(c)} for op, c in given.items() if c is not None}}

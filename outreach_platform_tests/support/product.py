@@ -44,6 +44,7 @@ _OURS = (
     "DATABASE_",
     "MLFLOW_",
     "N8N_",
+    "SEC_",
     "SLACK_",
 )
 

@@ -29,6 +29,7 @@ _FILINGS = (
         *(date(1998, 3, 27), date(1997, 12, 31), "0009990003-98-000002.txt"),
     ),
 )
+SAMPLE_FILERS = frozenset(filing.cik for filing in _FILINGS)
 _COLUMNS = (
     *("accession_number", "cik", "company_name", "ticker", "form_type"),
     *("filing_date", "period_of_report", "file"),
