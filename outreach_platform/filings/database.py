@@ -21,7 +21,9 @@ _logger = logging.getLogger(__name__)
 _OPEN_ELSEWHERE = ("Could not set lock on file", "different configuration", "already")
 # Each checkpoint writes the last rows of a table anew, so one for every few filings costs more
 # than all of their rows.
-_CHECKPOINT = "256MB"
+_CHECKPOINT = "512MB"
+# The first format that packs long texts: a fifth of the size. DuckDB from 1.2 on reads it.
+STORAGE = "v1.2.0"
 
 
 @contextmanager
@@ -53,6 +55,7 @@ def writer(
         "threads": threads,
         "temp_directory": str(folder.spill),
         "wal_autocheckpoint": _CHECKPOINT,
+        "storage_compatibility_version": STORAGE,
     }
     with closing(open_database(path, config)) as connection:
         for statement in ("SET TimeZone = 'UTC'", "SET enable_progress_bar = false"):

@@ -7,18 +7,19 @@ status of each kind. Killed anywhere, the filing stands as it was or as it is to
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import duckdb
 
 from outreach_platform.filings import merge_checks, merge_status, staging
 from outreach_platform.filings.layout import FilingFolder
+from outreach_platform.filings.merge_checks import StagedRows
+from outreach_platform.filings.merge_status import Choice
 from outreach_platform.filings.model import KINDS, Kind
 from outreach_platform.filings.plan import PlannedFiling
 from outreach_platform.filings.schema import COLUMNS
 from outreach_platform.filings.staging import StagedReport
 from outreach_platform.foundation.errors import IntegrityError, OutreachError
-from outreach_platform.foundation.warehouse import quote_text
+from outreach_platform.foundation.warehouse import read_parquet_sql
 
 # What DuckDB says of rows that do not fit; anything else stops the run.
 _UNFIT = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException)
@@ -68,103 +69,85 @@ def merge_filing(
         report = staging.read_report(folder, run_id, accession)
         if report.error is not None:
             raise IntegrityError(report.error)
-        files = merge_checks.files_of(folder, run_id, planned, report)
-        merge_checks.check_staged(connection, files, accession)
+        staged = merge_checks.read_staged(folder, run_id, planned, report)
+        merge_checks.check_staged(staged, accession)
         with _transaction(connection):
-            choice = _choose(connection, planned, report, files, force)
-            _replace(connection, accession, choice, files, report)
-            merge_status.write_done(connection, planned.meta, report, choice.kinds, choice.kept)
+            choice = _choose(connection, planned, report, staged, force)
+            _replace(connection, accession, choice, staged)
+            merge_status.write_done(connection, planned.meta, choice)
     except (IntegrityError, *_UNFIT) as error:
         reason = str(error) if isinstance(error, IntegrityError) else _unfit(error, accession)
         with _transaction(connection):
             merge_status.write_failed(connection, planned, reason)
         return MergeOutcome(accession, year, error=reason)
     staging.discard(folder, accession)
-    rows: dict[Kind, int] = {kind: report.counts[kind] for kind in choice.kinds}
-    return MergeOutcome(accession, year, rows, notices=tuple(choice.kept.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """What of a filing is replaced.
-
-    Attributes:
-        kinds: replaced by the staged rows.
-        kept: why, by kind that was to be replaced and was not.
-        counts: rows by kind that stand afterwards.
-    """
-
-    kinds: tuple[Kind, ...]
-    kept: dict[Kind, str]
-    counts: dict[Kind, int]
+    rows: dict[Kind, int] = {kind: choice.after[kind] for kind in choice.kinds}
+    notices = (choice.reason,) if choice.reason else ()
+    return MergeOutcome(accession, year, rows, notices=notices)
 
 
 def _choose(
     connection: duckdb.DuckDBPyConnection,
     planned: PlannedFiling,
     report: StagedReport,
-    files: dict[Kind, Path],
+    staged: StagedRows,
     force: bool,
-) -> _Choice:
+) -> Choice:
     """Which kinds to replace.
 
-    Sections that changed take everything along that refers to them. Where that would empty a kind
-    that is full, nothing is replaced: old tables beside new sections would be of another text.
+    Sections that changed take everything along that refers to them, and tables their footnotes.
+    Where that would empty a kind that is full, nothing of it is replaced: old tables beside new
+    sections would be of another text.
     """
     accession = planned.meta.accession_number
     standing = merge_status.standing_counts(connection, accession)
     wanted: set[Kind] = set(planned.kinds)
-    rebuilt = _differ(connection, accession, files, "sections", "id, content_hash")
-    if rebuilt:
-        wanted = set(KINDS)
-    elif "tables" in wanted and _differ(connection, accession, files, "tables", "id"):
-        wanted.add("footnotes")
-    emptied: list[Kind] = [k for k in KINDS if k in wanted and standing[k] and not report.counts[k]]
-    kept: dict[Kind, str] = {}
+    together: set[Kind] = set()
+    if _differ(connection, accession, staged, "sections", "id", "content_hash"):
+        together = set(KINDS)
+    elif "tables" in wanted and _differ(connection, accession, staged, "tables", "id"):
+        together = {"tables", "footnotes"}
+    wanted |= together
+    emptied: set[Kind] = {k for k in wanted if standing[k] and not report.counts[k]}
+    kept: set[Kind] = set()
     if emptied and not force:
-        named = ", ".join(f"{standing[kind]} {kind}" for kind in emptied)
-        said = f"kept what stands: {named} would have been replaced by none; --force replaces them"
-        held = wanted if rebuilt else set(emptied)
-        kept = {kind: said for kind in KINDS if kind in held}
-    kinds: tuple[Kind, ...] = tuple(k for k in KINDS if k in wanted and k not in kept)
-    counts: dict[Kind, int] = {
-        kind: (report.counts if kind in kinds else standing)[kind] for kind in KINDS
-    }
-    return _Choice(kinds, kept, counts)
+        kept = emptied | (together if emptied & together else set())
+    said = ", ".join(f"{standing[kind]} {kind}" for kind in KINDS if kind in emptied)
+    return Choice(
+        kinds=tuple(kind for kind in KINDS if kind in wanted - kept),
+        kept=tuple(kind for kind in KINDS if kind in kept),
+        reason=f"kept what stands: {said} would have been replaced by none" if kept else None,
+        before=standing,
+        after={k: (report.counts if k in wanted - kept else standing)[k] for k in KINDS},
+    )
 
 
 def _differ(
     connection: duckdb.DuckDBPyConnection,
     accession: str,
-    files: dict[Kind, Path],
+    staged: StagedRows,
     kind: Kind,
-    columns: str,
+    *columns: str,
 ) -> bool:
     """Whether the staged rows of a kind differ from the standing ones in some columns."""
-    staged = f"SELECT {columns} FROM read_parquet({quote_text(str(files[kind]))})"
-    stands = f"SELECT {columns} FROM {kind} WHERE accession_number = {quote_text(accession)}"
-    found = connection.execute(
-        f"(({staged}) EXCEPT ({stands})) UNION ALL (({stands}) EXCEPT ({staged})) LIMIT 1"
-    ).fetchone()
-    return found is not None
+    standing = connection.execute(
+        f"SELECT {', '.join(columns)} FROM {kind} WHERE accession_number = ?", [accession]
+    ).fetchall()
+    return sorted(standing) != sorted(staged.rows(kind, *columns))
 
 
 def _replace(
-    connection: duckdb.DuckDBPyConnection,
-    accession: str,
-    choice: _Choice,
-    files: dict[Kind, Path],
-    report: StagedReport,
+    connection: duckdb.DuckDBPyConnection, accession: str, choice: Choice, staged: StagedRows
 ) -> None:
     for kind in choice.kinds:
-        connection.execute(f"DELETE FROM {kind} WHERE accession_number = ?", [accession])
-        columns = ", ".join(COLUMNS[kind])
-        if report.counts[kind]:
-            connection.execute(
-                f"INSERT INTO {kind} ({columns}) "
-                f"SELECT {columns} FROM read_parquet({quote_text(str(files[kind]))})"
-            )
-    merge_checks.check_merged(connection, accession, choice.counts)
+        if choice.before[kind]:
+            connection.execute(f"DELETE FROM {kind} WHERE accession_number = ?", [accession])
+        if choice.after[kind]:
+            columns = ", ".join(COLUMNS[kind])
+            source = read_parquet_sql([staged.files[kind]])
+            connection.execute(f"INSERT INTO {kind} ({columns}) SELECT {columns} FROM {source}")
+    mixed = choice.kinds != KINDS
+    merge_checks.check_merged(connection, accession, choice.after, references=mixed)
 
 
 @contextmanager

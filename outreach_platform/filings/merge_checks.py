@@ -1,6 +1,12 @@
-"""What is checked of staged rows before they replace any, and of a filing after they did."""
+"""What is checked of staged rows before they replace any, and of a filing after they did.
 
+A filing has some hundred rows: planning one query over them costs more than looking at each here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -50,10 +56,27 @@ _REFERENCES: tuple[tuple[Kind, str, Kind], ...] = (
 )
 
 
-def files_of(
+@dataclass(frozen=True, slots=True)
+class StagedRows:
+    """A filing's staged rows, each file the one that the worker wrote.
+
+    Attributes:
+        files: by kind.
+        columns: by kind and name: ids, keys, references and choices; the texts are none of them.
+    """
+
+    files: dict[Kind, Path]
+    columns: dict[Kind, dict[str, list[Any]]]
+
+    def rows(self, kind: Kind, *names: str) -> list[tuple[Any, ...]]:
+        """Some columns of a kind, row by row."""
+        return list(zip(*(self.columns[kind][name] for name in names), strict=True))
+
+
+def read_staged(
     folder: FilingFolder, run_id: str, planned: PlannedFiling, report: StagedReport
-) -> dict[Kind, Path]:
-    """The staged files of a filing, each the one that the worker wrote.
+) -> StagedRows:
+    """Read what the checks need of a filing's staged files.
 
     Raises:
         IntegrityError: one is missing, cut short, changed, of another make, or of other bytes than
@@ -64,7 +87,8 @@ def files_of(
         raise IntegrityError(
             f"the staged rows of {accession} are of another file or parser; extract it again"
         )
-    files = {}
+    files: dict[Kind, Path] = {}
+    columns: dict[Kind, dict[str, list[Any]]] = {}
     for kind in KINDS:
         path = staging.staged_file(folder, run_id, accession, kind)
         if not path.is_file():
@@ -73,99 +97,108 @@ def files_of(
             raise IntegrityError(
                 f"{path} is not the file that was staged; extract {accession} again"
             )
-        _check_shape(path, kind, report.counts.get(kind))
         files[kind] = path
-    return files
+        columns[kind] = _read(path, kind, report.counts.get(kind))
+    return StagedRows(files, columns)
 
 
-def check_staged(
-    connection: duckdb.DuckDBPyConnection, files: dict[Kind, Path], accession: str
-) -> None:
-    """Check keys, values and references of a filing's staged rows, in one query.
+def check_staged(staged: StagedRows, accession: str) -> None:
+    """Check keys, choices and references of a filing's staged rows.
 
     Raises:
         IntegrityError: says which rule how many rows break.
     """
-    views = ", ".join(
-        f"{kind} AS (SELECT {_narrow(kind)} FROM read_parquet({quote_text(str(path))}))"
-        for kind, path in files.items()
-    )
-    own = quote_text(accession)
-    checks = [check for kind in files for check in (*_rows(kind, own), *_values(kind))]
-    checks += [_orphans(*reference, "") for reference in _REFERENCES]
-    _raise(connection, f"WITH {views} {' UNION ALL '.join(checks)}", accession)
+    broken = [(n, what) for n, what in _breaches(staged, accession) if n]
+    if broken:
+        listed = "; ".join(f"{n} {what}" for n, what in broken)
+        raise IntegrityError(f"the rows of {accession} break rules: {listed}")
 
 
 def check_merged(
-    connection: duckdb.DuckDBPyConnection, accession: str, counts: dict[Kind, int]
+    connection: duckdb.DuckDBPyConnection,
+    accession: str,
+    counts: dict[Kind, int],
+    *,
+    references: bool,
 ) -> None:
-    """Check that a filing's tables hold so many rows and that none refers to what is not there.
+    """Check that a filing's tables hold so many rows, and what those refer to.
 
     Args:
         connection: inside the transaction.
         accession: of the filing.
         counts: rows by kind.
+        references: whether new rows stand beside old ones, so that what was checked of the staged
+            ones does not tell.
 
     Raises:
         IntegrityError: says which rule how many rows break.
     """
-    own = quote_text(accession)
-    where = f" WHERE accession_number = {own}"
+    where = f" WHERE accession_number = {quote_text(accession)}"
     checks = [
-        f"SELECT '{kind} rows that should stand', count(*) - {count} FROM {kind}{where}"
+        f"SELECT '{kind} too many' AS what, count(*) - {count} AS n FROM {kind}{where}"
         for kind, count in counts.items()
     ]
-    checks += [_orphans(*reference, where) for reference in _REFERENCES]
-    checks.append(f"SELECT 'entry in the register', count(*) - 1 FROM filings{where}")
-    _raise(connection, " UNION ALL ".join(checks), accession)
+    checks.append(f"SELECT 'entries in the register too many', count(*) - 1 FROM filings{where}")
+    if references:
+        checks += [_orphans(*reference, where) for reference in _REFERENCES]
+    found = connection.execute(" UNION ALL ".join(checks)).fetchall()
+    broken = "; ".join(f"{n} {what}" for what, n in found if n)
+    if broken:
+        raise IntegrityError(f"the merge of {accession} came out wrong: {broken}")
 
 
-def _check_shape(path: Path, kind: Kind, count: int | None) -> None:
-    """Types, number of rows and nulls, all from the file's footer."""
+def _read(path: Path, kind: Kind, count: int | None) -> dict[str, list[Any]]:
+    """The columns that checks look at; types, number of rows and nulls are told by the footer."""
     from pyarrow import parquet
 
-    footer = parquet.read_metadata(path)
-    if not footer.schema.to_arrow_schema().equals(arrow_schema(kind)):
-        raise IntegrityError(f"{path} has other columns than the table {kind}; extract again")
-    if footer.num_rows != count:
-        raise IntegrityError(
-            f"{path} holds {footer.num_rows} rows, its report says {count}; extract again"
-        )
-    never = {*KEYS[kind], *REQUIRED[kind]}
+    with parquet.ParquetFile(path) as file:
+        if not file.schema_arrow.equals(arrow_schema(kind)):
+            raise IntegrityError(f"{path} has other columns than the table {kind}; extract again")
+        held = file.metadata.num_rows
+        if held != count:
+            raise IntegrityError(
+                f"{path} holds {held} rows, its report says {count}; extract again"
+            )
+        empty = _with_nulls(file.metadata) & {*KEYS[kind], *REQUIRED[kind]}
+        if empty:
+            listed = ", ".join(sorted(empty))
+            raise IntegrityError(f"{path} has nulls in {listed}, never null; extract again")
+        return file.read(columns=_narrow(kind), use_threads=False).to_pydict()
+
+
+def _with_nulls(footer: Any) -> set[str]:
+    """Columns with a null, or whose footer does not say that they have none."""
+    found = set()
     groups = [footer.row_group(n) for n in range(footer.num_row_groups)]
     for group in (each for each in groups if each.num_rows):  # an empty one has no statistics
         for column in (group.column(n) for n in range(group.num_columns)):
             statistics = column.statistics
-            if column.path_in_schema in never and (statistics is None or statistics.null_count):
-                raise IntegrityError(
-                    f"{path} has nulls in {column.path_in_schema}, which is never null"
-                )
+            if statistics is None or not statistics.has_null_count or statistics.null_count:
+                found.add(column.path_in_schema)
+    return found
 
 
-def _narrow(kind: Kind) -> str:
-    """The columns that checks read; the texts are none of them."""
+def _narrow(kind: Kind) -> list[str]:
     references = [column for table, column, _ in _REFERENCES if table == kind]
-    columns = {"accession_number", IDS[kind], *KEYS[kind], *_VALUES[kind], *references}
-    return ", ".join(sorted(columns))
+    also = ["content_hash"] if kind == "sections" else []
+    return sorted({"accession_number", IDS[kind], *KEYS[kind], *_VALUES[kind], *references, *also})
 
 
-def _rows(kind: Kind, own: str) -> list[str]:
-    key = ", ".join(KEYS[kind])
-    twins = f"SELECT '{kind} with the {{}} of another', count(*) - count(DISTINCT {{}}) FROM {kind}"
-    return [
-        f"SELECT '{kind} of another filing', "
-        f"count_if(accession_number IS DISTINCT FROM {own}) FROM {kind}",
-        twins.format("key", f"({key})"),
-        twins.format("id", IDS[kind]),
-    ]
-
-
-def _values(kind: Kind) -> list[str]:
-    return [
-        f"SELECT '{kind} with an unknown {column}', count_if({column} NOT IN "
-        f"({', '.join(repr(value) for value in values)})) FROM {kind}"
-        for column, values in _VALUES[kind].items()
-    ]
+def _breaches(staged: StagedRows, accession: str) -> Iterator[tuple[int, str]]:
+    """How many rows break each rule."""
+    for kind in KINDS:
+        columns = staged.columns[kind]
+        own = columns["accession_number"]
+        yield len(own) - own.count(accession), f"{kind} of another filing"
+        yield len(own) - len(set(staged.rows(kind, *KEYS[kind]))), f"{kind} with another's key"
+        yield len(own) - len(set(columns[IDS[kind]])), f"{kind} with another's id"
+        for column, values in _VALUES[kind].items():
+            unknown = sum(value is not None and value not in values for value in columns[column])
+            yield unknown, f"{kind} with an unknown {column}"
+    for kind, column, other in _REFERENCES:
+        there = {None, *staged.columns[other][IDS[other]]}
+        orphans = sum(wanted not in there for wanted in staged.columns[kind][column])
+        yield orphans, f"{kind} whose {column} is not there"
 
 
 def _orphans(kind: Kind, column: str, other: Kind, where: str) -> str:
@@ -174,12 +207,3 @@ def _orphans(kind: Kind, column: str, other: Kind, where: str) -> str:
         f"(SELECT {column} AS wanted FROM {kind}{where}) "
         f"WHERE wanted IS NOT NULL AND wanted NOT IN (SELECT {IDS[other]} FROM {other}{where})"
     )
-
-
-def _raise(connection: duckdb.DuckDBPyConnection, checks: str, accession: str) -> None:
-    broken = connection.execute(
-        f"SELECT what, n FROM ({checks}) AS found(what, n) WHERE n <> 0"
-    ).fetchall()
-    if broken:
-        listed = "; ".join(f"{n} {what}" for what, n in broken)
-        raise IntegrityError(f"the rows of {accession} break rules: {listed}")

@@ -1,15 +1,33 @@
 """The status of each kind of a filing, and what its register entry says of its processing."""
 
 import json
-from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 
 from outreach_platform.filings.model import KINDS, PARSER_VERSION, FilingMeta, Kind, Status
 from outreach_platform.filings.plan import PlannedFiling
-from outreach_platform.filings.staging import StagedReport
 from outreach_platform.foundation.warehouse import quote_text
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of a filing is replaced.
+
+    Attributes:
+        kinds: replaced by the staged rows, in the order of `model.KINDS`.
+        kept: were to be replaced, and are not.
+        reason: why they are kept.
+        before: rows by kind that stand.
+        after: rows by kind that are to stand.
+    """
+
+    kinds: tuple[Kind, ...]
+    kept: tuple[Kind, ...]
+    reason: str | None
+    before: dict[Kind, int]
+    after: dict[Kind, int]
 
 
 def standing_counts(connection: duckdb.DuckDBPyConnection, accession: str) -> dict[Kind, int]:
@@ -24,40 +42,34 @@ def standing_counts(connection: duckdb.DuckDBPyConnection, accession: str) -> di
     return dict(counted)
 
 
-def write_done(
-    connection: duckdb.DuckDBPyConnection,
-    meta: FilingMeta,
-    report: StagedReport,
-    replaced: Collection[Kind],
-    kept: dict[Kind, str],
-) -> None:
+def write_done(connection: duckdb.DuckDBPyConnection, meta: FilingMeta, choice: Choice) -> None:
     """Say of replaced kinds that they are done or empty, of kept ones why they were kept.
 
     A kept kind counts as done by this parser: it would come out empty each time.
     """
-    rows: list[tuple[Kind, Status, str | None]] = []
-    for kind in KINDS:
-        if kind in kept:
-            rows.append((kind, "done", kept[kind]))
-        elif kind in replaced:
-            rows.append((kind, "done" if report.counts[kind] else "empty", None))
-    _write(connection, meta, rows)
+    rows: list[tuple[Kind, Status, str | None]] = [
+        *((kind, "done" if choice.after[kind] else "empty", None) for kind in choice.kinds),
+        *((kind, "done", choice.reason) for kind in choice.kept),
+    ]
+    _write(connection, meta, rows, choice.after)
 
 
 def write_failed(
     connection: duckdb.DuckDBPyConnection, planned: PlannedFiling, reason: str
 ) -> None:
     """Say of the planned kinds why they failed; the rows stand as they were."""
-    _write(connection, planned.meta, [(kind, "failed", reason) for kind in planned.kinds])
+    counts = standing_counts(connection, planned.meta.accession_number)
+    rows: list[tuple[Kind, Status, str | None]] = [(k, "failed", reason) for k in planned.kinds]
+    _write(connection, planned.meta, rows, counts)
 
 
 def _write(
     connection: duckdb.DuckDBPyConnection,
     meta: FilingMeta,
     rows: list[tuple[Kind, Status, str | None]],
+    counts: dict[Kind, int],
 ) -> None:
     accession = meta.accession_number
-    counts = standing_counts(connection, accession)
     now = datetime.now(UTC).replace(tzinfo=None)
     connection.execute(
         "DELETE FROM filing_status WHERE accession_number = ? AND list_contains(?, kind)",

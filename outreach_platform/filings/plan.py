@@ -67,7 +67,9 @@ def plan(
     """
     from outreach_platform.filings.registry import registered
 
-    metas = registered(connection, accessions=accessions, year=year)
+    metas = registered(
+        connection, accessions=None if accessions is None else [*accessions], year=year
+    )
     _require_all(connection, metas, accessions)
     standing = _standing(connection, {meta.accession_number: meta for meta in metas})
     planned = []
