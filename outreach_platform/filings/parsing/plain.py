@@ -22,12 +22,16 @@ _TAG = re.compile(
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}\d{0,2});")
 _ESCAPED_DASH = re.compile(r"^- (?=-)", re.M)
-_RULED = re.compile(r"[^\w]*", re.A)
+_RULED = re.compile(r"[\W_]*")
+# Letters parted by one space, where words are parted by more.
+_PARTED_LETTERS = re.compile(r"\w(?: \w){2,}[.,:]?", re.A)
 _SPACES = re.compile(r"[ \u00a0]{2,}")
 # A centred line is as far from the left as from the right margin, give or take these columns.
 _OFF_CENTRE = 6
 _CENTRED_INDENT = 4
 _NARROWEST = 60
+# A text is double-spaced where this share of its lines has one empty line before it.
+_DOUBLED = 0.7
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class _Row:
     text: str
     page: int
     table: int = -1
-    after_blank: bool = False
+    blanks: int = 0
 
 
 @dataclass(slots=True)
@@ -46,17 +50,17 @@ class _Rows:
     page: int = 0
     tables: int = 0
     table: int = -1
-    blank: bool = False
+    blanks: int = 0
     turned: bool = False
 
     def add(self, text: str) -> None:
         if not text.strip():
-            self.blank = True
+            self.blanks += 1
             return
         if self.turned and self.rows:
             self.page += 1
-        self.rows.append(_Row(text, self.page, self.table, self.blank))
-        self.blank = self.turned = False
+        self.rows.append(_Row(text, self.page, self.table, self.blanks))
+        self.blanks, self.turned = 0, False
 
 
 def read_plain(text: str) -> Document:
@@ -107,13 +111,14 @@ def _add(gathered: _Rows, line: str) -> None:
     if "&" in line:
         line = _ENTITY.sub(lambda found: html.unescape(found[0]), line)
     if gathered.table < 0 and line.strip() and _RULED.fullmatch(line):
-        gathered.blank = True
+        gathered.blanks += 1
         return
     gathered.add(line)
 
 
 def _document(rows: list[_Row], furniture: Furniture) -> Document:
     width = _width(rows)
+    spacing = _spacing(rows)
     parts: list[str] = []
     lines: list[Line] = []
     length = 0
@@ -121,9 +126,9 @@ def _document(rows: list[_Row], furniture: Furniture) -> Document:
     pages: dict[int, int] = {}
     before: _Row | None = None
     for row in rows:
-        gap = _gap(before, row)
+        gap = _gap(before, row, spacing)
         in_table = row.table >= 0
-        body = row.text.rstrip() if in_table else _SPACES.sub(" ", row.text.strip())
+        body = row.text.rstrip() if in_table else _squeezed(row.text.strip())
         indent = len(body) - len(body.lstrip())
         start = length + len(gap) + indent
         end = length + len(gap) + len(body)
@@ -160,14 +165,31 @@ def _renumbered(line: Line, number: dict[int, int]) -> Line:
     return Line(line.start, line.end, number[line.table], centred=line.centred, page=line.page)
 
 
-def _gap(before: _Row | None, row: _Row) -> str:
+def _squeezed(text: str) -> str:
+    """A line outside of tables: one space between words, `B U S I N E S S` as a word."""
+    words = _SPACES.split(text)
+    if len(words) > 1 and any(_PARTED_LETTERS.fullmatch(word) for word in words):
+        words = [
+            word.replace(" ", "") if _PARTED_LETTERS.fullmatch(word) else word for word in words
+        ]
+    return " ".join(words)
+
+
+def _gap(before: _Row | None, row: _Row, spacing: int) -> str:
     if before is None:
         return ""
     if before.table != row.table:
         return "\n\n"
     if before.page != row.page:
         return "\n" if _runs_on(before.text, row.text) else "\n\n"
-    return "\n\n" if row.after_blank else "\n"
+    return "\n\n" if row.blanks >= spacing else "\n"
+
+
+def _spacing(rows: list[_Row]) -> int:
+    """How many empty lines part paragraphs: two where nearly all lines are parted by one."""
+    said = [row.blanks for row in rows[1:] if row.table < 0]
+    single = sum(1 for blanks in said if blanks == 1)
+    return 2 if said and single >= _DOUBLED * len(said) and max(said) > 1 else 1
 
 
 def _runs_on(before: str, after: str) -> bool:
