@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from outreach_platform.filings.metadata_values import date_of, find_date, form_of, text_of
+from outreach_platform.filings.metadata_values import (
+    date_of,
+    find_date,
+    form_of,
+    says_more_than_kind,
+    text_of,
+)
 
 _NAMES = (
     *("EntityRegistrantName", "EntityCentralIndexKey", "DocumentType", "DocumentPeriodEndDate"),
@@ -56,6 +62,8 @@ _ENDED = re.compile(
     re.I,
 )
 _TRANSITION = re.compile(r"transition\s+period\s+from\b[^.;]{0,80}?\bto\b\s*:?[\s_]*", re.I)
+# Two columns of a cover run into one another in plain text.
+_BETWEEN = re.compile(r"^commission\s+file\s+(?:no|number)[\s.:#]*", re.I)
 _EXACT_NAME = re.compile(r"\(?\s*exact\s+name\s+of\s+(?:the\s+)?(?:registrant|company)", re.I)
 _NO_NAME = re.compile(
     r"commission|file\s+n(?:o|umber)|transition|period|securities|washington|\bform\b|20549|"
@@ -63,6 +71,7 @@ _NO_NAME = re.compile(
     re.I,
 )
 _NAME_LINES = 4
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +229,24 @@ def _ended(page: str) -> date | None:
     """The end of the period: `for the fiscal year ended …`, else the transition period's."""
     for pattern in (_ENDED, _TRANSITION):
         for found in pattern.finditer(page):
-            behind = page[found.end() : found.end() + 60].replace("\n", " ")
-            if dated := find_date(behind):
+            behind = page[found.end() : found.end() + 90].replace("\n", " ")
+            if dated := find_date(_BETWEEN.sub("", behind)):
                 return dated[0]
     return None
 
 
 def _company(page: str) -> str | None:
-    """The line above `(Exact name of registrant as specified in its charter)`."""
+    """The line above `(Exact name of registrant as specified in its charter)`.
+
+    Two lines, where the lower one only says `CORPORATION` or the like.
+    """
     found = _EXACT_NAME.search(page)
     if found is None:
         return None
-    above = page[: found.start()].split("\n")
-    for line in reversed(above[-_NAME_LINES:]):
-        name = line.strip(" _-=*\t")
-        if len(name) > 2 and any(c.isalpha() for c in name):
-            return None if _NO_NAME.search(name) or len(name) > 120 else name
-    return None
+    above = page[: found.start()].split("\n")[-_NAME_LINES:]
+    lines = [line.strip(" _-=*\t") for line in above]
+    lines = [line for line in lines if len(line) > 2 and any(c.isalpha() for c in line)]
+    name = lines[-1] if lines else ""
+    if len(lines) > 1 and not says_more_than_kind(name):
+        name = f"{lines[-2]} {name}"
+    return None if not name or _NO_NAME.search(name) or len(name) > _LONGEST_NAME else name

@@ -159,3 +159,8 @@ def name_words(name: str) -> list[str]:
     plain = re.sub(r"(?<=\b\w)\.(?=\w\b)", "", plain.replace("&", " and "))
     words = _WORD.findall(plain)
     return sorted(word for word in words if word not in _LEGAL) or sorted(words)
+
+
+def says_more_than_kind(name: str) -> bool:
+    """Whether a name has a word besides `Company`, `Inc.` and the like."""
+    return any(word not in _LEGAL for word in _WORD.findall(name.casefold()))

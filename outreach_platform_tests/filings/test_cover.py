@@ -119,6 +119,10 @@ def test_a_box_about_amendments_makes_no_amendment() -> None:
         ("For the 52 weeks ended 12/28/96", date(1996, 12, 28)),
         ("For the transition period from July 1, 1997 to December 31, 1997", date(1997, 12, 31)),
         ("For the transition period from ______ to ______", None),
+        (
+            "For the fiscal year ended    Commission File Number:<br>June 30, 1996",
+            date(1996, 6, 30),
+        ),
         ("For the fiscal year ended December 31", None),
     ],
 )
@@ -138,6 +142,12 @@ def test_plain_text_keeps_its_lines_though_it_has_page_tags() -> None:
 
 def test_a_commission_number_is_no_company() -> None:
     assert read_cover(page(company="Commission File No. 1-37816").decode()).company_name is None
+
+
+def test_a_name_over_two_lines_is_read_where_the_lower_says_too_little() -> None:
+    lined = page(company="ACME UNITED</p><p>CORPORATION</p><p>__________").decode()
+    assert read_cover(lined).company_name == "ACME UNITED CORPORATION"
+    assert read_cover(page(company="Delaware</p><p>ACME").decode()).company_name == "ACME"
 
 
 def test_hidden_facts_are_no_part_of_the_first_page() -> None:
