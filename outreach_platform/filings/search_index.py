@@ -29,8 +29,8 @@ STOP_WORDS = frozenset(
     )
 )
 _TOPIC = 2
-# Chunks that are indexed at a time; some 3,500 characters each.
-_BATCH = 4000
+# Rows of `chunks`, of all levels, that are read at a time.
+_BATCH = 20_000
 _WORD = "[a-z0-9]+"
 
 
@@ -65,22 +65,20 @@ def build_index(connection: duckdb.DuckDBPyConnection) -> None:
     load_search(connection)
     _make_empty(connection)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE search_docs AS SELECT chunk_id, row_number() OVER (ORDER BY "
-        "accession_number, section_part, section_type, chunk_index, chunk_id) - 1 AS docid "
-        f"FROM chunks WHERE chunk_level = {_TOPIC}"
-    )
-    connection.execute(
         "CREATE OR REPLACE TEMP TABLE search_words (word VARCHAR, term VARCHAR);"
         "CREATE OR REPLACE TEMP TABLE search_terms (term VARCHAR, termid BIGINT);"
         "CREATE OR REPLACE TEMP TABLE search_counts (termid BIGINT, df BIGINT)"
     )
-    (docs,) = connection.execute("SELECT count(*) FROM search_docs").fetchone() or (0,)
-    for first in range(0, docs, _BATCH):
-        _read_words(connection, first, first + _BATCH)
+    (rows,) = connection.execute("SELECT coalesce(max(rowid) + 1, 0) FROM chunks").fetchone() or (
+        0,
+    )
+    for first in range(0, rows, _BATCH):
+        _read_words(connection, first)
         _add_words(connection)
         _add_postings(connection)
+        _add_docs(connection, first)
     _add_counts(connection)
-    for table in ("docs", "words", "terms", "counts", "batch"):
+    for table in ("words", "terms", "counts", "batch"):
         connection.execute(f"DROP TABLE IF EXISTS temp.search_{table}")
 
 
@@ -98,19 +96,16 @@ def _make_empty(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE search_chunks; DROP TABLE search_stop")
 
 
-def _read_words(connection: duckdb.DuckDBPyConnection, first: int, end: int) -> None:
+def _topics(first: int) -> str:
+    return f"FROM chunks WHERE chunk_level = {_TOPIC} AND rowid >= {first} AND rowid < {first + _BATCH}"
+
+
+def _read_words(connection: duckdb.DuckDBPyConnection, first: int) -> None:
     """Write the words of some chunks, each as often as it occurs, to `search_batch`."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE search_batch AS SELECT docid, "
+        "CREATE OR REPLACE TEMP TABLE search_batch AS SELECT rowid AS docid, "
         f"unnest(regexp_extract_all(lower(strip_accents(chunk_text)), '{_WORD}')) AS word "
-        "FROM chunks JOIN search_docs USING (chunk_id) "
-        f"WHERE chunk_level = {_TOPIC} AND docid >= {first} AND docid < {end}"
-    )
-    # Before the stop words go: a chunk may hold no other, and counts as well.
-    connection.execute(
-        f"INSERT INTO {SCHEMA}.docs (docid, name, len) "
-        f"SELECT docid, chunk_id, 0 FROM search_docs WHERE docid >= {first} AND docid < {end} "
-        "ORDER BY docid"
+        + _topics(first)
     )
 
 
@@ -142,10 +137,15 @@ def _add_postings(connection: duckdb.DuckDBPyConnection) -> None:
         "INSERT INTO search_counts SELECT termid, count(DISTINCT docid) FROM search_batch "
         "GROUP BY termid"
     )
+
+
+def _add_docs(connection: duckdb.DuckDBPyConnection, first: int) -> None:
+    """Write each chunk's number of words; one of stop words alone counts as well."""
     connection.execute(
-        f"UPDATE {SCHEMA}.docs SET len = found.len FROM "
-        "(SELECT docid, count(*) AS len FROM search_batch GROUP BY docid) AS found "
-        "WHERE docs.docid = found.docid"
+        f"INSERT INTO {SCHEMA}.docs (docid, name, len) SELECT docid, chunk_id, coalesce(len, 0) "
+        f"FROM (SELECT rowid AS docid, chunk_id {_topics(first)}) LEFT JOIN "
+        "(SELECT docid, count(*) AS len FROM search_batch GROUP BY docid) USING (docid) "
+        "ORDER BY docid"
     )
 
 
