@@ -69,10 +69,8 @@ def build_index(connection: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE search_terms (term VARCHAR, termid BIGINT);"
         "CREATE OR REPLACE TEMP TABLE search_counts (termid BIGINT, df BIGINT)"
     )
-    (rows,) = connection.execute("SELECT coalesce(max(rowid) + 1, 0) FROM chunks").fetchone() or (
-        0,
-    )
-    for first in range(0, rows, _BATCH):
+    last = connection.execute("SELECT max(rowid) FROM chunks").fetchone()
+    for first in range(0, (last[0] if last and last[0] is not None else -1) + 1, _BATCH):
         _read_words(connection, first)
         _add_words(connection)
         _add_postings(connection)
@@ -97,7 +95,8 @@ def _make_empty(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _topics(first: int) -> str:
-    return f"FROM chunks WHERE chunk_level = {_TOPIC} AND rowid >= {first} AND rowid < {first + _BATCH}"
+    end = first + _BATCH
+    return f"FROM chunks WHERE chunk_level = {_TOPIC} AND rowid >= {first} AND rowid < {end}"
 
 
 def _read_words(connection: duckdb.DuckDBPyConnection, first: int) -> None:
