@@ -168,3 +168,44 @@ def html_everything_in_tables(seed: random.Random) -> Styled:
         bodies, Page(heading, paragraph="<table><tr><td></td><td>{0}</td></tr></table>")
     )
     return filed(page(COVER, contents(bodies), text, SIGNATURES), bodies, year=MIDDLE)
+
+
+def _indexed(seed: random.Random, words: Words) -> tuple[list[Body], list[str]]:
+    """Items answered by pages, and a report laid out without any of them."""
+    bodies = []
+    for number, body in enumerate(annual(words, NEW), start=2):
+        pages = f"{number}-{number + seed.randint(1, 9)}, {number + 40}"
+        bodies.append(replace(body, paragraphs=(pages,)))
+    titles = ("ABOUT US", "THE YEAR", "OUR SITES", "WHAT MAY HARM US", "THE FIGURES", "OUR PEOPLE")
+    report = [
+        f"<p><b>{title}</b></p>{''.join(f'<p>{said}</p>' for said in words.text(5))}{BREAK}"
+        for title in titles
+    ]
+    return bodies, report
+
+
+def _index(bodies: list[Body], said: str) -> str:
+    rows = []
+    before = ""
+    for body in bodies:
+        if body.part != before:
+            rows.append(f"<tr><td><b>Part {PARTS[body.part]}</b></td></tr>")
+        before = body.part
+        cells = (f"{said}{body.numbers[0]}.", escape(body.title), body.paragraphs[0])
+        rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    return f"<p><b>FORM 10-K CROSS-REFERENCE INDEX</b></p><table>{''.join(rows)}</table>"
+
+
+@style
+def html_index_behind(seed: random.Random) -> Styled:
+    """The items are rows of an index at the end, and nothing else."""
+    bodies, report = _indexed(seed, Words(seed))
+    parts = (COVER, *report, _index(bodies, "Item "), SIGNATURES)
+    return filed(page(*parts), bodies, year=NEW)
+
+
+@style
+def html_index_in_front(seed: random.Random) -> Styled:
+    """The rows have numbers alone and stand in front."""
+    bodies, report = _indexed(seed, Words(seed))
+    return filed(page(COVER, _index(bodies, ""), *report, SIGNATURES), bodies, year=NEW)

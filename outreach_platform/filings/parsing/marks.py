@@ -95,6 +95,10 @@ _LISTS_EXHIBITS = re.compile(r"\bexhibits?\b", re.I)
 _UNCHANGED = re.compile(
     r"\bno\s+(?:material\s+|significant\s+)*changes?\b|\bnot\s+(?:materially\s+)?changed?\b", re.I
 )
+# Without one of these the sentence may speak of accountants or controls.
+_EARLIER = re.compile(
+    r"\brisks?\b|\b(?:previously|earlier)\b|\bdisclos|\bannual\s+report|\bform\s+10-?k\b", re.I
+)
 # A sentence beside a pointer that adds nothing to it.
 _BESIDE = re.compile(
     r"^\W*(?:consolidated|notes?\s+to|reports?\s+of|statements?\s+of|balance\s+sheets?|quarterly)\b"
@@ -185,13 +189,19 @@ def _plain(sentence: str) -> dict[str, Any] | None:
         return {"code": "omitted", "reason": reason}
     if _NOT_APPLICABLE.match(sentence):
         return {"code": "not_applicable"}
-    if _UNCHANGED.search(sentence) and len(sentence) < 500:
+    if _unchanged(sentence):
         return {"code": "unchanged", "since": (documents_in(sentence) or ["not said"])[0]}
     if _NONE.match(sentence):
         return {"code": "none"}
     if re.search(r"\bomitted\b", sentence, re.I) and len(sentence) < 400:
         return {"code": "omitted", "reason": reason or "not said"}
     return None
+
+
+def _unchanged(sentence: str) -> bool:
+    """Whether a sentence says that what an earlier report disclosed still holds."""
+    changes = _UNCHANGED.search(sentence) and len(sentence) < 500
+    return bool(changes and _EARLIER.search(sentence))
 
 
 def _pointer(sentence: str) -> dict[str, Any] | None:
@@ -232,7 +242,7 @@ def _short(sentences: list[str]) -> Marks:
     other = total = 0
     for sentence in sentences:
         total += len(sentence)
-        mark = _plain(sentence) if _UNCHANGED.search(sentence) else _pointer(sentence)
+        mark = None if _unchanged(sentence) else _pointer(sentence)
         mark = mark or _plain(sentence)
         if mark is None and not _BESIDE.search(sentence):
             other += len(sentence)

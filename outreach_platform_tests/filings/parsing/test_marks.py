@@ -171,6 +171,11 @@ def test_unchanged_risks_say_since_when() -> None:
     ]
 
 
+def test_accountants_that_stay_are_none_and_not_unchanged_risks() -> None:
+    text = "Item 9. Accountants\nThere has been no change of accountants nor any disagreement."
+    assert codes(text, "Accountants", "item_9") == ["none"]
+
+
 @pytest.mark.parametrize(
     ("words", "pages"),
     [
