@@ -17,14 +17,16 @@ _LONGEST = 120
 # What looks less like a running head must stand on more pages.
 _OFTEN = 5
 _NUMBER = re.compile(
-    r"(?P<head>(?:.*[^\w.,$(/-])?)"
+    r"(?P<head>(?:.*[^\w.,$(/-])?|[-\u2013\u2014\[(<\s]*)"
     r"(?P<number>(?:[a-z]{1,2}-)?\d{1,3}|(?<!\w)[ivxl]{1,6})"
-    r"(?P<tail>(?:\s+of\s+\d{1,3})?[-\u2013\u2014\])>\s.|]*)",
+    r"(?P<tail>[-\u2013\u2014\])>\s.|]*)",
     re.I,
 )
+_OF = re.compile(r"(?P<head>.*?)(?P<number>\d{1,3})(?P<tail>\s+of\s+\d{1,3}\W*)", re.I)
 _LEADING = re.compile(
     r"[-\u2013\u2014\[(<\s|]*(?P<number>\d{1,3})(?P<tail>\s*[|\u2022\u00b7].*|\s{2,}\D.*)"
 )
+_SIGNS = ("$", "#", "\u20ac", "\u00a3")
 _BARE = re.compile(r"[-\u2013\u2014\[(<\s|]*(?:page[\s:]*)?[-\u2013\u2014\[(<\s]*", re.I)
 # Words whose number is their own.
 _OWN_NUMBER = re.compile(
@@ -35,6 +37,7 @@ _OWN_NUMBER = re.compile(
 _ITEM = re.compile(r"\W*(?:item|part)s?\s+[\divx]", re.I)
 # A page that names so many items is the table of contents.
 _CONTENTS = 5
+_KEPT = -1
 # Notes below a table, signatures, short answers and reports repeat, and are content each time.
 _OWN_CONTENT = re.compile(
     r"[*\u2020\u2021\u00a7\u2070-\u2079\u00b9\u00b2\u00b3]|\(\w{1,2}\)|\W*/s/|\W*(?:none|not\s+applicable|"
@@ -142,8 +145,10 @@ def _edges(
 
 
 def _edge(index: int, page: int, text: str, top: bool) -> _Edge:
-    found = None if _OWN_NUMBER.match(text) else _LEADING.fullmatch(text) or _NUMBER.fullmatch(text)
-    if found is None:
+    found = None
+    if not _OWN_NUMBER.match(text):
+        found = _OF.fullmatch(text) or _LEADING.fullmatch(text) or _NUMBER.fullmatch(text)
+    if found is None or found.groupdict().get("head", "").rstrip()[-1:] in _SIGNS:
         return _Edge(index, page, (_key(text), top), None, "")
     printed = found["number"]
     words = found["tail"] if "head" not in found.groupdict() else found["head"]
@@ -224,25 +229,20 @@ def _first(texts: Sequence[str], pages: Sequence[int], found: set[int]) -> set[i
     before.
     """
     wanted = {_key(texts[index]) for index in found}
-    items: Counter[int] = Counter()
+    items = Counter(page for text, page in zip(texts, pages, strict=True) if _ITEM.match(text))
     seen: dict[str, int] = {}
     first: set[int] = set()
-    for index, text in enumerate(texts):
-        if len(text) > _LONGEST:
-            continue
-        heading = _ITEM.match(text) is not None
-        items[pages[index]] += heading
-        if (key := _key(text)) not in wanted:
+    for index, (text, page) in enumerate(zip(texts, pages, strict=True)):
+        if len(text) > _LONGEST or (key := _key(text)) not in wanted:
             continue
         before = seen.get(key)
-        known = before is not None and not (
-            heading and before >= 0 and (before < pages[index] - 1 or items[before] >= _CONTENTS)
-        )
-        if index in found and not known:
+        if before is not None and _ITEM.match(text) and before != _KEPT:
+            before = before if before >= page - 1 and items[before] < _CONTENTS else None
+        if index in found and before is None:
             first.add(index)
-            seen[key] = -1
-        elif before != -1:
-            seen[key] = pages[index]
+        if before != _KEPT:
+            kept = index in first and items[page] < _CONTENTS
+            seen[key] = _KEPT if kept else page
     return first
 
 
