@@ -14,7 +14,7 @@ import duckdb
 
 from outreach_platform.filings.database import open_database, tables_of
 from outreach_platform.filings.dedupe import DedupeReport, clean, counts
-from outreach_platform.filings.dedupe_rows import CLEANED, Removal, begin
+from outreach_platform.filings.dedupe_rows import CLEANED, begin
 from outreach_platform.filings.foreign_copy import FOREIGN, copy_tables
 from outreach_platform.filings.foreign_merge import (
     infer_forms,
@@ -25,62 +25,16 @@ from outreach_platform.filings.foreign_merge import (
     uncovered_filings,
 )
 from outreach_platform.filings.foreign_parts import fill_parts
+from outreach_platform.filings.foreign_report import ForeignDatabase, ImportReport, report_of
 from outreach_platform.filings.health_records import Gap
 from outreach_platform.filings.health_sql import GAPS_SQL
 from outreach_platform.filings.model import KINDS
 from outreach_platform.filings.schema import COLUMNS
 from outreach_platform.foundation.errors import IntegrityError, OutreachError, UsageError
-from outreach_platform.foundation.lake import Record
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text, write_parquet
 
 _SCRATCH = "incoming"
 _CHILDREN = ("sections", "tables", "footnotes", "chunks")
-
-
-class ForeignDatabase(Record):
-    """What a foreign database holds.
-
-    Attributes:
-        path: its file.
-        rows: by table that we know.
-        missing: tables of ours that it lacks.
-        unknown: tables and columns that have no place here.
-    """
-
-    path: str
-    rows: dict[str, int]
-    missing: list[str]
-    unknown: list[str]
-
-
-class ImportReport(Record):
-    """What an import did.
-
-    Attributes:
-        source: the foreign file.
-        before: its rows by table.
-        after: rows that came into ours, by table.
-        removed: rows that did not, by table and reason.
-        changed: rows that were changed on the way, by table and what was.
-        gaps: number of filings by kind that is to be extracted.
-        gap_list: those filings and kinds.
-        set_aside: rows kept aside by table; those that stand nowhere else.
-        aside: the folder they are in; None where there are none.
-        problems: sentences for the user.
-        removals: rows that did not come, those set aside first; at most 2,000.
-    """
-
-    source: str
-    before: dict[str, int]
-    after: dict[str, int]
-    removed: dict[str, int]
-    changed: dict[str, int]
-    gaps: dict[str, int]
-    gap_list: list[Gap]
-    set_aside: dict[str, int]
-    aside: str | None
-    problems: list[str]
-    removals: list[Removal]
 
 
 def describe(source: Path) -> ForeignDatabase:
@@ -147,7 +101,7 @@ def import_foreign(
         uncovered = uncovered_filings(connection)
         after = take_over(connection, ours, now=naive, uncovered=uncovered)
         gaps = _gaps(connection, ours)
-    return _report(described, before, after, cleaned, gaps, (set_aside, written))
+    return report_of(described, before, after, cleaned, gaps, (set_aside, written))
 
 
 def _clean(connection: duckdb.DuckDBPyConnection, ours: str, now: datetime) -> DedupeReport:
@@ -254,46 +208,6 @@ def _gaps(connection: duckdb.DuckDBPyConnection, ours: str) -> list[Gap]:
     ]
     connection.execute(f"USE {_SCRATCH}")
     return gaps
-
-
-def _report(
-    described: ForeignDatabase,
-    before: dict[str, int],
-    after: dict[str, int],
-    cleaned: DedupeReport,
-    gaps: list[Gap],
-    aside: tuple[dict[str, int], Path | None],
-) -> ImportReport:
-    set_aside, folder = aside
-    by_kind = {kind: sum(1 for gap in gaps if gap.kind == kind) for kind in KINDS}
-    problems = []
-    if set_aside:
-        listed = ", ".join(f"{number:,} {table}" for table, number in set_aside.items())
-        problems.append(
-            f"{listed} did not come, because a better row stands or they cannot be placed; they "
-            f"are kept, with the reason, in {folder}"
-        )
-    if any(by_kind.values()):
-        listed = ", ".join(f"{number} without {kind}" for kind, number in by_kind.items() if number)
-        problems.append(
-            f"filings to be extracted: {listed}; register their files with `outreach filings add`, "
-            "then run `outreach filings extract --mode missing`"
-        )
-    if described.unknown:
-        problems.append(f"without a place here: {', '.join(described.unknown[:10])}")
-    return ImportReport(
-        source=described.path,
-        before=before,
-        after=after,
-        removed=cleaned.removed,
-        changed=cleaned.changed,
-        gaps={kind: number for kind, number in by_kind.items() if number},
-        gap_list=gaps,
-        set_aside=set_aside,
-        aside=None if folder is None else str(folder),
-        problems=problems,
-        removals=cleaned.removals,
-    )
 
 
 def _refuse_our_own(connection: duckdb.DuckDBPyConnection, source: Path) -> None:

@@ -24,10 +24,10 @@ def fill_parts(connection: duckdb.DuckDBPyConnection) -> int:
         How many got one.
     """
     rows = connection.execute(
-        f"""SELECT s.rowid, s.accession_number, coalesce(f.form_type, '10-K'), s.section_type,
+        f"""SELECT s.rowid, s.accession_number, f.form_type, s.section_type,
             s.section_title, coalesce(s.content_text[1:{_OPENING}], ''),
             coalesce(s.content_hash, '')
-        FROM sections s LEFT JOIN (SELECT accession_number, any_value(form_type) AS form_type
+        FROM sections s JOIN (SELECT accession_number, any_value(form_type) AS form_type
             FROM filings GROUP BY 1) f USING (accession_number)
         WHERE s.section_part IS NULL AND s.section_type IS NOT NULL ORDER BY s.rowid"""
     ).fetchall()
