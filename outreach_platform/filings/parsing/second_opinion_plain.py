@@ -37,6 +37,8 @@ def plain_proposals(text: str, form: str) -> list[Proposal]:
         form: as registered.
     """
     places = _places(text, form)
+    if not places:
+        return []
     ends = [*(place.start for place in places[1:]), _last_end(text, places)]
     best: dict[tuple[str, str], tuple[int, int]] = {}
     for place, end in zip(places, ends, strict=True):
@@ -81,7 +83,5 @@ def _item(text: str, found: re.Match[str], of_number: list[Item]) -> Item | None
 
 def _last_end(text: str, places: list[_Place]) -> int:
     """Where the last section ends: at the signatures, else with the text."""
-    if not places:
-        return len(text)
     found = _END.search(text, places[-1].start)
     return found.start() if found else len(text)

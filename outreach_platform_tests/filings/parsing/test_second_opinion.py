@@ -102,3 +102,7 @@ def test_plain_text_is_read_by_another_method() -> None:
 def test_a_mention_in_plain_text_is_no_proposal() -> None:
     text = plain().replace(SAID, f"See the talk of\nItem 7 in our letter to the holders. {SAID}", 1)
     assert "item_7" not in [p.section_type for p in second_opinion(text, "10-K")()]
+
+
+def test_text_without_items_has_no_proposals() -> None:
+    assert second_opinion("A letter to our owners.\n\nThe mill does well.\n" * 50, "10-K")() == []
