@@ -197,9 +197,11 @@ class _Walker:
             self._flush(block=not any(run.text.strip() for run in self._runs))
 
     def _name(self, element: Any) -> None:
-        for name in (element.get("id"), element.get("name")):
-            if name:
-                self._anchors.append(name)
+        """Note the anchors that an element sets; the names of inline XBRL are no anchors."""
+        if name := element.get("id"):
+            self._anchors.append(name)
+        if element.tag == "a" and (name := element.get("name")):
+            self._anchors.append(name)
 
     def _say(self, text: str, element: Any, *, tail: bool) -> None:
         if self._style.pre and "\n" in text:
