@@ -23,6 +23,10 @@ from outreach_platform.filings.parsing.tables import (
 )
 
 
+# Characters between two tables of which the second has the footnotes of both.
+_NEAR = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A footnote on its way to a row."""
@@ -100,20 +104,25 @@ class _Reader:
             names: ids of the tables.
         """
         notes: list[_Found] = []
-        unmet: list[tuple[int, set[str]]] = []
+        before: tuple[int, set[str]] | None = None
         for index, table in enumerate(self.found):
             section = self.places.section_at(table.source.start)
             for marker, text in table.notes:
                 place = table.source.end
                 notes.append(_Found(marker, text, "inline", place, names[index], section))
-            met = {marker for marker, _ in table.notes}
-            unmet = [*unmet[-1:], (index, set(table.markers) - met)]
-            for note in self._below(table, [one for _, left in unmet for one in left]):
-                owner = next(n for n, left in reversed(unmet) if note.marker in left)
-                notes.append(self._told(note, "table", names[owner]))
-            for _, left in unmet:
-                left -= {note.marker for note in notes[-len(left) :]}
+            unmet = set(table.markers) - {marker for marker, _ in table.notes}
+            owners = {marker: index for marker in unmet}
+            if before is not None and self._is_near(before[0], index):
+                owners = {marker: before[0] for marker in before[1]} | owners
+            below = self._below(table, tuple(owners))
+            notes += [self._told(note, "table", names[owners[note.marker]]) for note in below]
+            before = (index, unmet - {note.marker for note in below})
         return notes
+
+    def _is_near(self, before: int, index: int) -> bool:
+        """Whether a table goes on with the one before it, which has its footnotes below both."""
+        gap = self.found[index].source.start - self.found[before].source.end
+        return gap <= _NEAR
 
     def _below(self, table: DataTable, wanted: Sequence[str]) -> list[Note]:
         if not wanted:

@@ -22,7 +22,7 @@ _UNITS = re.compile(
     rf"\$?\s*{_UNIT_WORDS}|{_UNIT_WORDS}\s+(?:of\s+)?(?:u\.?s\.?\s+)?(?:dollars|shares|barrels)?"
     rf"|(?:u\.?s\.?\s+)?(?:dollars?|\$)\s*{_UNIT_WORDS}"
     rf"|\$?\s*(?:000|000,000)'?s?(?:\s+omitted)?|in\s+(?:u\.?s\.?\s+)?(?:dollars|percent(?:ages)?)"
-    rf")\b[^.]*\)?\s*(?:\(unaudited\))?[:.]?",
+    rf")\b(?:[^.]|\.\d)*\)?\s*(?:\(unaudited\))?[:.]?",
     re.I,
 )
 _UNAUDITED = re.compile(r"\(?\s*(?:un)?audited\s*\)?", re.I)

@@ -20,6 +20,8 @@ _SENTENCE = re.compile(r"(?<=[a-z)][.;:])  (?=[A-Z(])")
 # Stands for the second space between two sentences.
 _JOINT = "\ue002"
 _EDGES = 2
+# Numbers that begin further left may be labels.
+_LABELS = 12
 # Characters that may stand between the pieces of a number.
 _GAPS = (14, 2)
 # Right edges of one column lie as close as this: `)` and `%` stand behind the last digit.
@@ -79,8 +81,8 @@ def _right_edges(rows: Sequence[Sequence[Cell]]) -> set[int]:
     """Where columns of numbers end."""
     counts: dict[int, int] = {}
     for row in rows:
-        for cell in row[1:]:
-            if is_value(cell.text):
+        for cell in row:
+            if cell.start >= _LABELS and is_value(cell.text):
                 counts[cell.end] = counts.get(cell.end, 0) + 1
     return {edge for edge, count in counts.items() if count >= _EDGES}
 
