@@ -123,7 +123,7 @@ def _overlap_start(text: str, index: TokenIndex, shift: int, core: int, before: 
     far = max(index.start_of(number - _REACH) + shift, before + 1)
     for pattern in (_NATURAL, _SPACE):
         if (place := _last(pattern.finditer(text, far, near))) is not None:
-            return place
+            return _skip_space(text, place)
     return _skip_space(text, near)
 
 
