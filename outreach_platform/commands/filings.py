@@ -129,6 +129,9 @@ def run_extract(
         if not rows:
             output.message("nothing would be read: every filing is done")
         return EXIT_OK
+    if named:
+        # A wrong accession number is said before a run starts.
+        preview(FilingFolder(settings.data_dir), mode=mode, accessions=named)
     with ready_instance(settings.data_dir) as instance:
         rows = extract_filings(
             instance, settings, {**config, "force": force, "workers": workers or 0}
@@ -201,7 +204,7 @@ def _year_row(
     failed = Counter(accession in errors for accession in chosen)[True]
     worded = f"{failed} failed; the reasons are above, and in `outreach filings health`"
     return {
-        "filings": year,
+        "filings": str(year),
         "status": FAILED if failed or not outcome.success else DONE,
         "read": len(chosen) - failed,
         "failed": failed,

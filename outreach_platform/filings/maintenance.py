@@ -3,17 +3,16 @@
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from outreach_platform.filings.compact import compact as compact_file
 from outreach_platform.filings.database import open_database, writer
 from outreach_platform.filings.dedupe import DedupeReport, dedupe, find_duplicates
+from outreach_platform.filings.foreign import import_foreign
+from outreach_platform.filings.foreign_report import ImportReport
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.lake import Record
-
-if TYPE_CHECKING:
-    from outreach_platform.filings.foreign import ImportReport
 
 _MIB = 2**20
 
@@ -65,13 +64,16 @@ def maintain(
     said: list[str] = []
     backup: str | None = None
     if foreign is not None:
-        from outreach_platform.filings.foreign import import_foreign
-
-        with writer(folder) as connection:
-            imported = import_foreign(foreign, connection, now=now)
+        in_place = foreign.resolve() == folder.published.resolve()
+        with writer(folder, begin_empty=in_place) as connection:
+            aside = folder.data_dir / "quarantine" / "filings"
+            imported = import_foreign(foreign, connection, now=now, aside=aside)
         counts |= _imported(imported)
         problems += imported.problems
-        said.append(f"imported {foreign}; `outreach filings extract` fills the gaps")
+        said.append(
+            f"imported {foreign}; `outreach filings add` with the raw files and `outreach filings "
+            "extract` fill the gaps"
+        )
     elif dedupe:
         report = _clean(folder, now)
         counts |= _cleaned(report)
@@ -106,8 +108,6 @@ def preview(folder: FilingFolder, foreign: Path | None) -> dict[str, Any]:
         OutreachError: it cannot be read.
     """
     if foreign is not None:
-        from outreach_platform.filings.foreign import import_foreign
-
         with (
             tempfile.TemporaryDirectory(prefix="outreach-filings-") as name,
             writer(FilingFolder(Path(name))) as connection,
@@ -133,7 +133,7 @@ def _cleaned(report: DedupeReport) -> dict[str, Any]:
     }
 
 
-def _imported(report: "ImportReport") -> dict[str, Any]:
+def _imported(report: ImportReport) -> dict[str, Any]:
     return {
         "before": report.before,
         "after": report.after,

@@ -49,7 +49,7 @@ def fetch_and_register(
                 "SEC_API_USER_AGENT is not set: the SEC asks for a name and an address; or leave "
                 "download_ciks in the settings empty"
             )
-        fetched = download_new(ciks, user_agent=agent, folder=folder, since=since)
+        fetched = download_new(ciks, user_agent=agent, folder=folder, since=since, tell=tell)
         downloaded = len(fetched.downloaded)
         problems += fetched.problems
     folder.raw.mkdir(parents=True, exist_ok=True)
