@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+from outreach_platform.filings.database import STORAGE
 from outreach_platform.filings.schema import COLUMNS
 from outreach_platform.foundation.errors import IntegrityError, OutreachError
 from outreach_platform.foundation.lake import replacing
@@ -45,7 +46,9 @@ def back_up(connection: duckdb.DuckDBPyConnection, backups: Path, now: datetime)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, source: str, temporary: Path) -> None:
-    connection.execute(f"ATTACH {quote_text(str(temporary))} AS {_COPY}")
+    connection.execute(
+        f"ATTACH {quote_text(str(temporary))} AS {_COPY} (STORAGE_VERSION '{STORAGE}')"
+    )
     try:
         connection.execute(f"COPY FROM DATABASE {quote_identifier(source)} TO {_COPY}")
         connection.execute(f"CHECKPOINT {_COPY}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from outreach_platform.filings.database import open_database
+from outreach_platform.filings.database import STORAGE, open_database
 from outreach_platform.foundation.errors import IntegrityError, OutreachError
 from outreach_platform.foundation.lake import Record
 from outreach_platform.foundation.warehouse import (
@@ -40,15 +40,14 @@ class CompactReport(Record):
 def compact(path: Path, *, now: datetime) -> CompactReport:
     """Copy a database into a new file and rename that over it.
 
-    Killed at any moment, `path` is the old file or the new one, whole. Who has it open for
-    reading keeps reading the old one.
+    Killed at any moment, `path` is the old file or the new one, whole.
 
     Args:
         path: the file; hold the lock that keeps other runs out.
         now: for the report.
 
     Raises:
-        BusyError: another program has it open for writing.
+        BusyError: another program has it open.
         IntegrityError: the copy does not hold the same rows; the old file stays.
         OutreachError: it is not there or damaged, or the disk is full; the old file stays.
     """
@@ -58,7 +57,7 @@ def compact(path: Path, *, now: datetime) -> CompactReport:
     open_database(path).close()
     before = path.stat().st_size
     rows: dict[str, int] = {}
-    publish_database(path, lambda connection: rows.update(_copy(connection, path)))
+    publish_database(path, lambda connection: rows.update(_copy(connection, path)), storage=STORAGE)
     return CompactReport(at=now, before=before, after=path.stat().st_size, rows=rows)
 
 

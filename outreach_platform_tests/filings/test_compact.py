@@ -60,6 +60,7 @@ def test_dead_space_goes_and_every_row_stays_in_its_order(path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_log_alone_is_kept(path: Path) -> None:
     code = (
         f"import duckdb, os; c = duckdb.connect({str(path)!r})\n"
@@ -73,7 +74,7 @@ def test_what_stands_in_the_log_alone_is_kept(path: Path) -> None:
     assert not log.exists()
 
 
-def test_a_reader_keeps_the_old_file_and_a_second_run_gains_nothing(path: Path) -> None:
+def test_a_second_run_gains_nothing(path: Path) -> None:
     first = compact(path, now=NOW)
     second = compact(path, now=NOW)
     assert second.after == first.after

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -111,6 +114,7 @@ OLD = f"Item 1 of {FIRST}: " + "as it stands. " * 10
 NEW_TEXT = f"Item 1 of {FIRST}.\n\n" + "Another text of the same item. " * 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "wins"),
     [
@@ -177,6 +181,7 @@ def test_what_stood_on_the_dropped_section_follows(path: Path) -> None:
     assert_flawless(path, gaps=True)
 
 
+@pytest.mark.slow
 def test_a_better_section_brings_its_chunks(path: Path) -> None:
     spoil(path, lambda connection: twin(connection, NEW_TEXT, extraction_confidence=1.0))
     clean(path)
@@ -254,6 +259,7 @@ def test_sections_with_the_html_of_the_whole_body(path: Path) -> None:
     assert clean(path).nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "removed", "gaps"),
     [
@@ -290,6 +296,7 @@ def test_a_kind_that_lost_all_its_rows_is_to_be_extracted_again(path: Path) -> N
     assert status == [("pending", 0, None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["sections", "tables", "footnotes", "chunks"])
 def test_random_ids_become_hashes_and_relations_follow(path: Path, whole: Path, table: str) -> None:
     column = {"sections": "id", "tables": "id", "footnotes": "footnote_id", "chunks": "chunk_id"}
@@ -308,6 +315,7 @@ def test_random_ids_become_hashes_and_relations_follow(path: Path, whole: Path, 
     assert content(path) == content(whole)
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_the_same_and_changes_nothing(path: Path) -> None:
     spoil(path, lambda connection: twin(connection, "A worse text.", extraction_confidence=0.1))
     before = content(path)
@@ -341,6 +349,7 @@ def test_without_room_for_the_backup_nothing_is_changed(path: Path) -> None:
     assert content(path) == before
 
 
+@pytest.mark.slow
 def test_an_error_in_the_midst_leaves_the_database_as_it_was(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,3 +383,38 @@ def test_the_order_of_rows_decides_nothing(path: Path, tmp_path: Path) -> None:
     clean(path)
     clean(other)
     assert content(path) == content(other)
+
+
+_KILLED = """
+from datetime import datetime
+from pathlib import Path
+from outreach_platform.filings.dedupe import dedupe
+print("ready", flush=True)
+path = Path({path!r})
+dedupe(path, dry_run=False, backups=path.parent / "backups", now=datetime(2026, 1, 1))
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_database_is_as_before_or_clean(path: Path, whole: Path) -> None:
+    spoil(path, "; ".join(f"INSERT INTO {table} FROM {table}" for table in COLUMNS))
+    spoiled, clean_rows = path.read_bytes(), content(whole)
+    before = content(path)
+    for delay in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6):
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+        path.write_bytes(spoiled)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _KILLED.format(path=str(path))],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        assert content(path) in (before, clean_rows)
+        for copy in (path.parent / "backups").glob("*.duckdb"):
+            assert content(copy) == before
+    clean(path)
+    assert content(path) == clean_rows

@@ -219,6 +219,7 @@ def test_the_parts_of_a_quarterly_report_are_told_by_title_then_by_order(
     assert report.removed == {"sections: the same text stands for this item": 1}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_placed_is_kept_aside_with_its_reason(
     tmp_path: Path, folder: FilingFolder
 ) -> None:
@@ -261,6 +262,7 @@ def test_what_cannot_be_placed_is_kept_aside_with_its_reason(
     assert (health.orphans, health.unresolved) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_filing_that_was_extracted_here_keeps_our_rows(
     tmp_path: Path, folder: FilingFolder
 ) -> None:
@@ -280,6 +282,7 @@ def test_a_filing_that_was_extracted_here_keeps_our_rows(
     assert ours == before["filing_status"]
 
 
+@pytest.mark.slow
 def test_a_filing_that_is_only_registered_here_takes_foreign_rows(
     tmp_path: Path, folder: FilingFolder
 ) -> None:
@@ -326,6 +329,7 @@ def test_what_a_database_holds_is_described(tmp_path: Path) -> None:
     assert found.unknown == ["sections.embedding"]
 
 
+@pytest.mark.slow
 def test_other_files_are_refused(tmp_path: Path, folder: FilingFolder) -> None:
     other = tmp_path / "other.duckdb"
     with closing(duckdb.connect(str(other))) as connection:

@@ -122,6 +122,7 @@ def test_an_id_that_two_keys_share_is_found(path: Path) -> None:
     assert {"no_duplicates", "stable_ids"} <= failed(health)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
@@ -152,6 +153,7 @@ def test_an_orphan_of_two_sorts_counts_once_in_the_sum(path: Path) -> None:
     assert health.orphans == view(path)["orphans"] == 8 + 6 + 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
@@ -179,6 +181,7 @@ def test_gaps_are_told_with_their_reason(path: Path, statement: str, reason: str
     assert FIRST in " ".join(problems(health, LIMITS))
 
 
+@pytest.mark.slow
 def test_a_filing_without_tables_may_be_complete(path: Path) -> None:
     health = spoil(
         path,
@@ -205,6 +208,7 @@ def test_a_refused_filing_is_no_gap_and_a_share_below_the_limit_is_told(path: Pa
     assert "only 0% of 2 filings have sections" in said.description
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
@@ -243,6 +247,7 @@ def test_white_space_needs_no_chunk(path: Path) -> None:
     assert seen.uncovered == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [
@@ -261,6 +266,7 @@ def test_a_citation_that_gives_other_text_is_found(path: Path, statement: str) -
     assert "coverage" in failed(health)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "column"),
     [
