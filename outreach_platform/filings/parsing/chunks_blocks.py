@@ -57,7 +57,7 @@ def read_blocks(document: Document, start: int, end: int, heading_end: int) -> l
     """
     lines = _lines_between(document, start, end)
     layout = _layout_tables(document, lines)
-    trust_bold = _bold_share(lines) <= _BOLD_SHARE
+    trust_bold = _bold_share(lines, layout) <= _BOLD_SHARE
     blocks: list[Block] = []
     for group in _groups(document, lines, layout):
         begin = max(group[0].start, start) if blocks else _skip_space(document.text, start, end)
@@ -99,10 +99,10 @@ def _is_prose(row: str) -> bool:
     return len(row) >= _PROSE_ROW and sum(map(len, _FIGURE.findall(row))) * 8 < len(row)
 
 
-def _bold_share(lines: Iterable[Line]) -> float:
-    total = bold = 1
+def _bold_share(lines: Iterable[Line], layout: frozenset[int]) -> float:
+    total, bold = 1, 0
     for line in lines:
-        if line.table < 0:
+        if line.table < 0 or line.table in layout:
             total += line.end - line.start
             bold += (line.end - line.start) * line.bold
     return bold / total

@@ -201,11 +201,14 @@ _WORDS = st.sampled_from(
 _LINES = st.lists(_WORDS, min_size=1, max_size=400).map(" ".join)
 
 
+_GAPS = st.sampled_from(["\n", "\n\n", "\n \n", "\n      ", "  \n\n\n"])
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     text, lines = "", []
     for number in range(draw(st.integers(0, 12))):
-        text += draw(st.sampled_from(["\n", "\n\n", "\n \n", "\n      ", "  \n\n\n"])) if number else ""
+        text += draw(_GAPS) if number else ""
         words = draw(_LINES) * draw(st.sampled_from([1, 1, 4]))
         style = draw(st.sampled_from([{}, {}, {"bold": True}, {"table": 0}, {"centred": True}]))
         lines.append(Line(len(text), len(text) + len(words), **style))
