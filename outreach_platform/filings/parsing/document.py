@@ -45,10 +45,11 @@ class TableSource:
     """A table of the document, before anybody has asked whether it holds data or only layout.
 
     Attributes:
-        start: offset of its first line in `Document.text`.
+        start: offset of its first line in `Document.text`, with the line's indentation where spaces
+            lay out the table.
         end: offset behind its last line.
-        element: the `<table>` element of lxml in HTML; None in plain text, where the text between
-            the offsets is all there is.
+        element: the `<table>` element of lxml in HTML; None in plain text and in `<pre>`, where the
+            text between the offsets is all there is.
         page: number of page breaks before it.
     """
 

@@ -103,7 +103,11 @@ def _tables(found: Walk, starts: list[int]) -> tuple[list[TableSource], dict[int
     """The tables that hold a line, and their numbers by those of the walk."""
     spans: dict[int, list[int]] = {}
     for line, start in zip(found.lines, starts, strict=True):
-        table, end = line.table, start + len(line.text.lstrip())
+        body = line.text.lstrip()
+        table, end = line.table, start + len(body)
+        # The columns of a table of text count from the margin.
+        if table >= 0 and found.tables[table][0] is None:
+            start -= len(line.text) - len(body)
         while table >= 0:
             spans.setdefault(table, [start, end])[1] = end
             table = found.tables[table][2]

@@ -11,6 +11,12 @@ _PROLOGUE = re.compile(
 _PAGE = re.compile(r"</?page(?:\s[^<>]*)?/?>", re.I)
 # EDGAR's tags of plain-text tables open elements that never close.
 _TEXT_TAGS = re.compile(r"</?(?:c|fn|f\d{1,2}|r|document|text|xbrl)(?:\s[^<>]*)?>", re.I)
+# A table of plain text inside a page: the parser would end <pre> at it and run its lines together.
+_PRE = re.compile(r"<pre\b[^<>]*>.*?</pre\s*>", re.S | re.I)
+_ROW = re.compile(r"<tr\b", re.I)
+_TABLE = re.compile(r"<(/?)table\b[^<>]*>", re.I)
+_TABLE_TAGS = re.compile(r"</?(?:caption|s)\s*>", re.I)
+TEXT_TABLE = "samp"
 _PAGE_BREAK = '<hr style="page-break-before:always">'
 _TAG = re.compile(r"""<(/?)([a-zA-Z][\w:.-]*)(?:"[^"]*"|'[^']*'|[^'">])*+>""")
 _VOID = frozenset(
@@ -57,11 +63,19 @@ def parse_html(source: str) -> Any:
 def _mended(source: str) -> str:
     source = _PROLOGUE.sub("", source, count=1).replace(MARK, "")
     source = _PAGE.sub(_page_break, source)
-    return _TEXT_TAGS.sub("", source)
+    source = _TEXT_TAGS.sub("", source)
+    return _PRE.sub(_text_tables, source)
 
 
 def _page_break(found: re.Match[str]) -> str:
     return "" if found[0].startswith("</") else _PAGE_BREAK
+
+
+def _text_tables(found: re.Match[str]) -> str:
+    """A `<pre>` whose tables have no rows, with elements around them that may stand in it."""
+    if _ROW.search(found[0]) or not _TABLE.search(found[0]):
+        return found[0]
+    return _TABLE.sub(rf"<\1{TEXT_TABLE}>", _TABLE_TAGS.sub("", found[0]))
 
 
 def _parsed(source: str, *, huge: bool) -> tuple[Any, bool]:

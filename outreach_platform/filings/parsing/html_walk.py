@@ -10,6 +10,7 @@ from outreach_platform.filings.parsing.html_rows import (
     row_lines,
     text_of,
 )
+from outreach_platform.filings.parsing.html_source import TEXT_TABLE
 from outreach_platform.filings.parsing.html_style import Style, Styler
 
 _BLOCKS = frozenset(
@@ -17,10 +18,11 @@ _BLOCKS = frozenset(
         *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "dir"),
         *("div", "dl", "dt", "fieldset", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6"),
         *("header", "hr", "html", "li", "main", "menu", "nav", "ol", "p", "pre", "section"),
-        *("table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "xmp"),
+        *("table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "xmp", TEXT_TABLE),
     )
 )
 _SKIPPED = frozenset(("head", "script", "style", "title", "noscript", "template", "select"))
+_TABLES = frozenset(("table", TEXT_TABLE))
 _CELLS = frozenset(("td", "th"))
 
 
@@ -67,7 +69,8 @@ class Walk:
 
     Attributes:
         lines: in the order of the text.
-        tables: each with its element, its page, and the index of the table around it, -1 without.
+        tables: each with its element (None where it is laid out by spaces), its page, and the index
+            of the table around it, -1 without.
     """
 
     lines: list[RawLine] = field(default_factory=list)
@@ -140,10 +143,10 @@ class _Walker:
             self._page += 1
         self._frames.append(self._frame(element, tag, block, look.turns == "after"))
         self._style = look.style
-        if tag == "table":
+        if tag in _TABLES:
             around = self._table
             self._table = len(self.found.tables)
-            self.found.tables.append((element, self._page, around))
+            self.found.tables.append((element if tag == "table" else None, self._page, around))
             self._row = False
         elif tag == "tr" and self._table >= 0:
             self._row = True
@@ -156,8 +159,8 @@ class _Walker:
         return element[0] if len(element) else None
 
     def _frame(self, element: Any, tag: str, block: bool, turns: bool) -> _Frame:
-        row = self._row if tag in ("table", "tr") else None
-        table = self._table if tag == "table" else None
+        row = self._row if tag in _TABLES or tag == "tr" else None
+        table = self._table if tag in _TABLES else None
         below = tag not in ("html", "body")
         return _Frame(element, self._said, self._style, below, block, turns, row, table)
 
@@ -183,7 +186,7 @@ class _Walker:
         """A block begins: a new line, or in a row a new paragraph of the cell."""
         if not self._row:
             self._flush()
-        elif tag == "table":
+        elif tag in _TABLES:
             self._flush(layout=True)
         elif tag == "tr":
             self._flush()

@@ -107,6 +107,23 @@ def test_a_page_laid_out_in_one_cell_is_read_as_paragraphs() -> None:
     assert "BUSINESS\n\nThe mill" in document.text
 
 
+def test_a_table_of_text_inside_a_page_keeps_its_columns() -> None:
+    document = read_html(
+        "<p>As follows:</p><PRE>\n<TABLE>\n<CAPTION>\n               1996    1995\n"
+        "<S>            <C>     <C>\nNet sales      1,234     987\n  Costs          800     700\n"
+        "</TABLE>\n</PRE><p>after</p>"
+    )
+    (table,) = document.tables
+    assert table.element is None
+    rows = [row for row in document.text[table.start : table.end].split("\n") if row]
+    assert rows == [
+        "               1996    1995",
+        "Net sales      1,234     987",
+        "  Costs          800     700",
+    ]
+    assert [line.table for line in document.lines] == [-1, 0, 0, 0, -1]
+
+
 def test_a_heading_and_its_paragraph_in_a_lone_cell_stay_apart() -> None:
     assert lines_of(CELLS.format("<td><b>ITEM 3.</b><br>None.</td>")) == ["ITEM 3.", "None."]
 
