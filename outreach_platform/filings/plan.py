@@ -63,7 +63,7 @@ def plan(
         force: with `all`, also filings that stand unchanged.
 
     Raises:
-        UsageError: an accession number is not registered, or was refused.
+        UsageError: an accession number is not registered, was refused, or has no raw file.
     """
     from outreach_platform.filings.registry import registered
 
@@ -74,7 +74,8 @@ def plan(
     standing = _standing(connection, {meta.accession_number: meta for meta in metas})
     planned = []
     for meta in metas:
-        if meta.refused is None:
+        # An imported filing has no raw file until one is registered.
+        if meta.refused is None and meta.local_path is not None:
             kinds = _kinds(mode, standing.get(meta.accession_number, _Standing()), force)
             planned += [PlannedFiling(meta, kinds)] if kinds else []
     return planned[:limit]
@@ -115,6 +116,11 @@ def _require_all(
     refused = [f"{meta.accession_number} ({meta.refused})" for meta in metas if meta.refused]
     if refused:
         raise UsageError(f"refused when they were registered: {', '.join(refused)}")
+    if bare := [meta.accession_number for meta in metas if meta.local_path is None]:
+        raise UsageError(
+            f"imported without the raw file: {', '.join(bare)}; run `outreach filings add` with "
+            "the files first"
+        )
 
 
 def _standing(

@@ -19,6 +19,7 @@ from outreach_platform.filings.foreign import ImportReport, describe, import_for
 from outreach_platform.filings.foreign_values import cast_sql, form_sql, item_sql, part_sql
 from outreach_platform.filings.health import Health, problems, read_health, verdicts
 from outreach_platform.filings.layout import FilingFolder
+from outreach_platform.filings.plan import plan
 from outreach_platform.filings.schema import COLUMNS
 from outreach_platform.foundation.errors import OutreachError, UsageError
 from outreach_platform.settings_toml import FilingSettings
@@ -317,6 +318,21 @@ def test_an_error_in_the_transaction_leaves_ours_as_it_was(
     assert content(folder.writer) == before
     monkeypatch.undo()
     assert bring(source, folder).after["sections"] == 1
+
+
+def test_a_filing_waits_for_its_raw_file(tmp_path: Path, folder: FilingFolder) -> None:
+    source = tmp_path / "old.duckdb"
+    with foreign(source) as connection:
+        add_section(connection, "item_7", "A foreign text.")
+    bring(source, folder)
+    with writer(folder) as connection:
+        assert plan(connection, mode="missing") == []
+        with pytest.raises(UsageError, match="imported without the raw file"):
+            plan(connection, mode="missing", accessions=[ANNUAL])
+        connection.execute("UPDATE filings SET local_path = 'filings/a.htm', content_hash = 'h' "
+                           "WHERE accession_number = ?", [ANNUAL])  # fmt: skip
+        (waiting,) = plan(connection, mode="missing")
+        assert (waiting.meta.accession_number, waiting.kinds) == (ANNUAL, model.KINDS)
 
 
 def test_what_a_database_holds_is_described(tmp_path: Path) -> None:
