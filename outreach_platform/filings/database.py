@@ -28,7 +28,11 @@ STORAGE = "v1.2.0"
 
 @contextmanager
 def writer(
-    folder: FilingFolder, *, memory_limit: str = "1GB", threads: int = 2
+    folder: FilingFolder,
+    *,
+    memory_limit: str = "1GB",
+    threads: int = 2,
+    begin_empty: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the writer's database with all tables and columns of `schema.COLUMNS`.
 
@@ -38,6 +42,8 @@ def writer(
         folder: the wing's paths; hold its lock.
         memory_limit: DuckDB's notation; what exceeds it goes to the spill folder.
         threads: worker threads.
+        begin_empty: where the file is missing, whatever the published database holds: for the
+            import of the predecessor's, which may stand there.
 
     Raises:
         BusyError: another program has the file open.
@@ -49,7 +55,7 @@ def writer(
         folder.work.mkdir(parents=True, exist_ok=True)
         folder.spill.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            _begin(folder)
+            _begin(folder, begin_empty)
     config = {
         "memory_limit": memory_limit,
         "threads": threads,
@@ -111,17 +117,21 @@ def is_predecessors(tables: dict[str, dict[str, str]]) -> bool:
     return "filing_status" not in tables and bool({"filings", "sections"} & tables.keys())
 
 
-def _begin(folder: FilingFolder) -> None:
+def _begin(folder: FilingFolder, empty: bool) -> None:
     """Make the writer's file from the published one, where there is one."""
     log = folder.writer.with_name(f"{folder.writer.name}.wal")
     if log.exists():
         aside = log.with_name(f"{log.name}.lost")
         log.replace(aside)
         _logger.warning("moved %s to %s: its database is gone", log, aside.name)
-    if not folder.published.is_file():
+    if empty or not folder.published.is_file():
         return
     open_database(folder.published, read_only=True).close()  # says what is wrong with it
-    publish_database(folder.writer, lambda connection: _take_over(connection, folder.published))
+    publish_database(
+        folder.writer,
+        lambda connection: _take_over(connection, folder.published),
+        storage=STORAGE,
+    )
     _logger.warning("%s was missing: began with a copy of %s", folder.writer, folder.published)
 
 
@@ -130,8 +140,8 @@ def _take_over(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
     standing = tables_of(connection, "published")
     if is_predecessors(standing):
         raise UsageError(
-            f"{published} is the predecessor's database: `outreach filings dedupe` takes it over "
-            "and cleans it, `outreach filings dedupe --dry-run` shows first what it would do"
+            f"{published} is the predecessor's database: `outreach filings dedupe {published}` "
+            "takes it over and cleans it, with --dry-run it shows first what it would do"
         )
     for table, columns in COLUMNS.items():
         connection.execute(create_sql(table))
@@ -154,8 +164,8 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     standing = tables_of(connection, catalog)
     if is_predecessors(standing):
         raise UsageError(
-            f"{path} holds the predecessor's tables: move it to duckdb/filings.duckdb of the data "
-            "folder and run `outreach filings dedupe`"
+            f"{path} holds the predecessor's tables: move it out of the folder and run "
+            "`outreach filings dedupe` with its new path"
         )
     for table, columns in COLUMNS.items():
         connection.execute(create_sql(table))

@@ -1,22 +1,34 @@
 """The database that people open: a compact, ordered copy of the writer's, built once a run."""
 
 import logging
+from contextlib import closing
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 
-from outreach_platform.filings.database import writer
+from outreach_platform.filings.database import (
+    STORAGE,
+    is_predecessors,
+    open_database,
+    tables_of,
+    writer,
+)
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.model import KINDS, hashed
 from outreach_platform.filings.schema import COLUMNS, KEYS, create_sql
+from outreach_platform.foundation.errors import BusyError, OutreachError
 from outreach_platform.foundation.lake import Record, find_record, write_record
-from outreach_platform.foundation.warehouse import publish_database
+from outreach_platform.foundation.warehouse import publish_database, quote_text
 
 _logger = logging.getLogger(__name__)
 # Rows are sorted a few filings at a time: all texts at once would not fit into memory.
 _FILINGS = 50
 _ROWS = 2048
+# What the published file holds besides the tables: a view, and the full-text index's own tables.
+_OURS = {*COLUMNS, "data_health"}
+_INDEX = "search_"
 # Behind all accession numbers.
 _LAST = "\U0010ffff"
 
@@ -33,6 +45,11 @@ class PublishRecord(Record):
     state: str
     size: int
     modified: int
+
+    @property
+    def file(self) -> tuple[int, int]:
+        """What tells the file from another in its place."""
+        return self.size, self.modified
 
 
 def publish(folder: FilingFolder, connection: duckdb.DuckDBPyConnection | None = None) -> bool:
@@ -56,9 +73,14 @@ def publish(folder: FilingFolder, connection: duckdb.DuckDBPyConnection | None =
             return publish(folder, own)
     state = _state(connection)
     before = find_record(_record(folder), PublishRecord)
-    if before is not None and before == _stands(folder.published, state):
+    present = _stands(folder.published, state)
+    if before is not None and before == present:
         return False
-    publish_database(folder.published, lambda target: _fill(target, connection))
+    if before is None or present is None or before.file != present.file:
+        _set_strangers_aside(folder.published)
+    publish_database(
+        folder.published, lambda target: _fill(target, connection, folder.spill), storage=STORAGE
+    )
     after = _stands(folder.published, state)
     if after is not None:
         write_record(_record(folder), after)
@@ -95,11 +117,54 @@ def _state(connection: duckdb.DuckDBPyConnection) -> str:
     return hashed(*parts)
 
 
-def _fill(target: duckdb.DuckDBPyConnection, source: duckdb.DuckDBPyConnection) -> None:
+def _set_strangers_aside(published: Path) -> None:
+    """Move a file away that holds what no run of ours made, or that nobody can read.
+
+    Raises:
+        BusyError: another program has it open for writing.
+    """
+    if not published.is_file():
+        return
+    try:
+        with closing(open_database(published, read_only=True)) as connection:
+            reason = _stranger(connection)
+    except BusyError:
+        raise
+    except OutreachError as error:
+        reason = str(error)
+    if reason is None:
+        return
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    aside = published.with_name(f"{published.name}.kept-{stamp}")
+    published.replace(aside)
+    _logger.warning("moved %s to %s: %s", published, aside.name, reason)
+
+
+def _stranger(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Why a published database is not ours alone; None where it is."""
+    (catalog,) = connection.execute("SELECT current_database()").fetchone() or ("",)
+    if is_predecessors(tables_of(connection, catalog)):
+        return "it is the predecessor's"
+    names = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal "
+        "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+    ).fetchall()
+    for schema, name in names:
+        ours = name in _OURS or name.startswith(_INDEX) or schema.startswith(f"fts_main_{_INDEX}")
+        if not ours:
+            return f"it holds {schema}.{name}, which is not the wing's"
+    return None
+
+
+def _fill(
+    target: duckdb.DuckDBPyConnection, source: duckdb.DuckDBPyConnection, spill: Path
+) -> None:
     from outreach_platform.filings.health_sql import VIEW_SQL
     from outreach_platform.filings.search import build_index
 
     target.execute("SET enable_progress_bar = false")
+    target.execute("SET memory_limit = '1GB'")
+    target.execute(f"SET temp_directory = {quote_text(str(spill))}")
     firsts = source.execute(
         "SELECT accession_number FROM filings "
         f"QUALIFY row_number() OVER (ORDER BY accession_number) % {_FILINGS} = 1 ORDER BY ALL"

@@ -197,6 +197,7 @@ def publish_database(
     build: Callable[[duckdb.DuckDBPyConnection], None],
     *,
     start_from: BinaryIO | None = None,
+    storage: str | None = None,
 ) -> None:
     """Build a DuckDB file aside and rename it over `target`.
 
@@ -205,6 +206,8 @@ def publish_database(
         build: fills the database.
         start_from: a database file to begin with, open, without a log beside it; an empty one
             otherwise. It is left open, because closing it would end the process's locks on it.
+        storage: the oldest DuckDB that is to read a new file, for example `v1.2.0`; later formats
+            pack better.
 
     Raises:
         OutreachError: the disk is full, or the folder refuses.
@@ -216,7 +219,7 @@ def publish_database(
             if start_from is not None:
                 with temporary.open("xb") as copy:
                     shutil.copyfileobj(start_from, copy, _BLOCK)
-            _build(temporary, build)
+            _build(temporary, build, storage)
             if log.exists():
                 raise IntegrityError(f"{target} was not written completely; run again")
         except duckdb.Error as error:
@@ -227,8 +230,11 @@ def publish_database(
             log.unlink(missing_ok=True)
 
 
-def _build(path: Path, build: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
-    connection = duckdb.connect(str(path), config=dict(_OFFLINE))
+def _build(
+    path: Path, build: Callable[[duckdb.DuckDBPyConnection], None], storage: str | None
+) -> None:
+    format_ = {"storage_compatibility_version": storage} if storage else {}
+    connection = duckdb.connect(str(path), config={**_OFFLINE, **format_})
     try:
         connection.execute("SET TimeZone = 'UTC'")
         build(connection)
