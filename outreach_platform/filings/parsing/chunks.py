@@ -6,7 +6,7 @@ section's first character.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,8 +112,9 @@ class _Cutter:
             if block.start >= end:
                 return
             start, stop = max(block.start, core), min(block.end, end)
-            for row in block.rows:
-                if start < row < stop and self._tokens(start, row) >= _TABLE_TOKENS:
+            rows = block.rows[bisect_right(block.rows, start) : bisect_left(block.rows, stop)]
+            for row in rows:
+                if self._tokens(start, row) >= _TABLE_TOKENS:
                     yield start, start + len(self.text[start:row].rstrip()), False
                     start = row
             yield start, stop, block.strength > 0
