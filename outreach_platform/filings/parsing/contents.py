@@ -21,6 +21,7 @@ _PAGE_WORD = re.compile(
 )
 _WORD = re.compile(r"[a-z]{4,}")
 _LONGEST_ROW = 400
+_WRAPPED_ROW = 120
 _LONGEST_GAP = 8000
 _MANY_LINKS = 4
 
@@ -48,11 +49,13 @@ class Contents:
         regions: in the order of the document.
         rows: headings that are rows of a region.
         targets: line index of the place that a row links to, by the row's first line.
+        links: names that few lines link to: those of rows, not those back to the contents.
     """
 
     regions: list[Region]
     rows: list[Heading]
     targets: dict[int, int]
+    links: frozenset[str] = frozenset()
 
     def holds(self, line: int) -> bool:
         """Whether a line is inside a region."""
@@ -83,7 +86,8 @@ def find_contents(document: Document, headings: Sequence[Heading]) -> Contents:
             regions.append(_region(reader, run))
             rows += run
     targets = {row.first: target for row in rows if (target := reader.target(row)) is not None}
-    return Contents(regions, rows, targets)
+    links = frozenset(line.link for line in document.lines if line.link) - reader.worn
+    return Contents(regions, rows, targets, links)
 
 
 class _Rows:
@@ -142,10 +146,24 @@ class _Rows:
         if self.lines[other.first].start - start > _LONGEST_GAP:
             return False
         between = self.lines[one.last + 1 : other.first]
+        are_rows = self._rows_of(between)
         total = sum(line.end - line.start for line in between)
-        rows = sum(line.end - line.start for line in between if self.is_row(line))
-        slack = 40 if any(map(self.is_row, between)) or self.tells_page(one) else 0
+        rows = sum(
+            line.end - line.start for line, row in zip(between, are_rows, strict=True) if row
+        )
+        slack = 40 if any(are_rows) or self.tells_page(one) else 0
         return total - rows <= max(0.3 * total if total > 150 else 0, slack)
+
+    def _rows_of(self, lines: Sequence[Line]) -> list[bool]:
+        """Which lines are rows; a row may run over some lines before its page number comes."""
+        found = [self.is_row(line) for line in lines]
+        for index in range(len(lines) - 2, -1, -1):
+            line = lines[index]
+            ended = self.document.text[line.end - 1] in ".;"
+            short = line.end - line.start < _WRAPPED_ROW
+            if not found[index] and found[index + 1] and short and not ended:
+                found[index] = True
+        return found
 
 
 def _runs(reader: _Rows, headings: Sequence[Heading]) -> list[list[Heading]]:

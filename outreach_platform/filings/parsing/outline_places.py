@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from outreach_platform.filings.parsing.headings import Heading, title_text
 from outreach_platform.filings.parsing.outline import ENOUGH, Candidate
 from outreach_platform.filings.parsing.outline_weigh import Ground, held_slots, row_slots
+from outreach_platform.filings.parsing.titles import STATEMENT_TITLE
 
 # Above what an item needs in the form's order and out of it, below a heading that says Item.
 _LINKED = 4.2
@@ -14,6 +15,7 @@ _PART = 2.5
 _REACH = 4
 # A part's first item without a heading has this much text at least before the next heading.
 _TEXT = 2000
+_LONGEST_TITLE = 120
 
 
 def linked_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -41,31 +43,50 @@ def linked_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[C
     return found
 
 
-def part_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The line of Part I, where Item 1 has no heading and the text begins at once."""
+def first_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Where Item 1 begins without a heading: at the line of Part I, or at the first statement."""
     if 0 in held_slots(candidates):
         return []
-    part = next(
-        (
-            heading
-            for heading in ground.headings
-            if heading.kind == "part"
-            and heading.part == "part_i"
-            and not ground.contents.holds(heading.first)
-        ),
-        None,
-    )
-    if part is None:
+    behind = [one.heading.start for one in candidates if one.score >= ENOUGH]
+    part = _part_line(ground)
+    if part is not None:
+        reach = min(
+            (start for start in behind if start > part.start), default=len(ground.document.text)
+        )
+        if reach - part.end >= _TEXT:
+            title = title_text(ground.document, part).strip(" .:\u2014\u2013-")
+            return [_placed(ground, part.first, (0,), title, _PART, "part_line")]
+    place = _first_statement(ground)
+    if place is None or not _has_statements_first(ground):
         return []
-    behind = [
-        one.heading.start
-        for one in candidates
-        if one.score >= ENOUGH and one.heading.first > part.first
-    ]
-    if min(behind, default=len(ground.document.text)) - part.end < _TEXT:
+    start = ground.document.lines[place].start
+    if min(behind, default=0) - start < _TEXT:
         return []
-    title = title_text(ground.document, part).strip(" .:\u2014\u2013-")
-    return [_placed(ground, part.first, (0,), title, _PART, "part_line")]
+    title = ground.document.line_text(ground.document.lines[place])
+    return [_placed(ground, place, (0,), title, _PART, "statement")]
+
+
+def _part_line(ground: Ground) -> Heading | None:
+    """The first line of Part I outside of the contents."""
+    for heading in ground.headings:
+        if heading.kind == "part" and not ground.contents.holds(heading.first):
+            return heading if heading.part == "part_i" else None
+    return None
+
+
+def _first_statement(ground: Ground) -> int | None:
+    """Index of the first line that heads a financial statement outside of the contents."""
+    for index, line in enumerate(ground.document.lines):
+        if line.end - line.start > _LONGEST_TITLE or line.link or ground.contents.holds(index):
+            continue
+        if STATEMENT_TITLE.match(ground.document.line_text(line)):
+            return index
+    return None
+
+
+def _has_statements_first(ground: Ground) -> bool:
+    """Whether Item 1 is the financial statements."""
+    return "financial statements" in ground.items[0].wordings
 
 
 def _placed(

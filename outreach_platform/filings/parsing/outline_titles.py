@@ -7,11 +7,14 @@ from outreach_platform.filings.parsing.headings import Heading, title_text
 from outreach_platform.filings.parsing.items import Item
 from outreach_platform.filings.parsing.outline import Candidate
 from outreach_platform.filings.parsing.outline_weigh import Ground, held_slots, row_slots, weighed
-from outreach_platform.filings.parsing.titles import match
+from outreach_platform.filings.parsing.titles import match, opens_like
 
 _NUMBERED = re.compile(r"^\(?(\d{1,2})\s?\(?([A-Ca-c])?\)?[.):\s\u2013\u2014-]+(?=[A-Z])")
 _LONGEST = 160
-_SAME = 0.9
+# Of a long title not every word has to be the usual one.
+_SAME, _SAME_LONG = 0.9, 0.8
+_LONG, _CLEAR = 5, 3
+_BEHIND = re.compile(r"^\s*(?:\([^()]{1,40}\))?[\s.:*)\]\u2013\u2014-]*$")
 _STYLED = frozenset(("bold", "capitals", "centred", "italic"))
 # Of a part's items fewer than this share carry the word Item: its headings are titles alone.
 _FEW = 0.34
@@ -29,6 +32,8 @@ def title_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[Ca
     for index, line in enumerate(ground.document.lines):
         part = parts.get(index, part)
         if line.end - line.start > _LONGEST or index in taken or ground.contents.holds(index):
+            continue
+        if line.link in ground.contents.links:
             continue
         found += _titles_at(ground, index, wanted, part)
     return found
@@ -72,7 +77,8 @@ def _titles_at(ground: Ground, index: int, wanted: Sequence[int], part: str) -> 
         ):
             continue
         one = weighed(ground, heading, (slot,), part, "numbered" if number else "unnumbered")
-        if _is_title(ground, one, item) and one.evidence & _STYLED:
+        clear = "alone" in one.evidence and len(one.title.split()) >= _CLEAR
+        if _is_title(ground, one, item) and (clear or one.evidence & _STYLED):
             yield one
 
 
@@ -80,4 +86,7 @@ def _is_title(ground: Ground, one: Candidate, item: Item) -> bool:
     """Whether the line says the title and nothing else."""
     text = title_text(ground.document, one.heading)
     found = match(text, [item])
-    return found.likeness >= _SAME and len(text) - found.end <= 3
+    least = _SAME_LONG if len(text.split()) >= _LONG else _SAME
+    if not opens_like(text, item):
+        return False
+    return found.likeness >= least and bool(_BEHIND.match(text[found.end :]))

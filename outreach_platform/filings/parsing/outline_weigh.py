@@ -32,10 +32,16 @@ WEIGHTS = {
     "inside_paragraph": -3.0,
     "no_text": -0.6,
     "long_title": -0.8,
+    "page_number": -2.0,
+    "text": 0.4,
+    "alone": 0.1,
 }
 _TITLE, _TITLE_LIKE = 0.8, 0.55
 _SENTENCE = re.compile(r"^[\s.,;:)\]\"\u201d\u2019-]*[a-z]|^[\"\u201d\u2019,;]")
+_PAGE_BEHIND = re.compile(r"^(?:\s*\([^)]{1,30}\))?[\s.\u2026_-]+\d{1,3}\s*$")
 _LONGEST_TITLE = 250
+# Characters from a heading to the next that make it more than a row of a list.
+_TEXT = 1000
 _RUN_IN = 120
 # What may stand behind the title in the last of its lines, in characters.
 _WRAPPED, _COMPLETE = 60, 4
@@ -71,8 +77,7 @@ def weigh(ground: Ground) -> list[Candidate]:
     """All headings that are outside of the contents as candidates for their items."""
     found: list[Candidate] = []
     part = ""
-    nexts = [*ground.headings[1:], None]
-    for heading, behind in zip(ground.headings, nexts, strict=True):
+    for place, heading in enumerate(ground.headings):
         if ground.contents.holds(heading.first):
             continue
         if heading.kind == "part":
@@ -81,18 +86,23 @@ def weigh(ground: Ground) -> list[Candidate]:
             continue
         for slots in slots_of(heading, ground.items):
             one = weighed(ground, heading, slots, heading.part or part)
-            found.append(_without_text(one) if behind and _adjoin(one, behind) else one)
+            found.append(_with_text(one, ground, place))
     return found
 
 
-def _adjoin(one: Candidate, behind: Heading) -> bool:
-    """Whether the next heading follows at once, as in a list."""
-    return one.heading.last + 1 >= behind.first and one.title_end >= one.heading.end
-
-
-def _without_text(one: Candidate) -> Candidate:
-    evidence = one.evidence | {"no_text"}
-    return replace(one, evidence=evidence, score=one.score + WEIGHTS["no_text"])
+def _with_text(one: Candidate, ground: Ground, place: int) -> Candidate:
+    """The candidate, with what the way to the next heading says: a list has no text between."""
+    behind = ground.headings[place + 1 :]
+    name = ""
+    if behind and one.heading.last + 1 >= behind[0].first and one.title_end >= one.heading.end:
+        name = "no_text"
+    other = next((each for each in behind if each.numbers != one.heading.numbers), None)
+    reach = other.start if other else len(ground.document.text)
+    if not name and reach - one.title_end > _TEXT:
+        name = "text"
+    if not name:
+        return one
+    return replace(one, evidence=one.evidence | {name}, score=one.score + WEIGHTS[name])
 
 
 def slots_of(heading: Heading, items: tuple[Item, ...]) -> Iterator[tuple[int, ...]]:
@@ -182,6 +192,8 @@ def _fit(found: Match, text: str, rest: str, items: int) -> Iterator[str]:
         yield "mention"
     if len(rest) > _RUN_IN:
         yield "run_in"
+    if found.end and _PAGE_BEHIND.match(rest):
+        yield "page_number"
 
 
 def _stands_alone(document: Document, heading: Heading, rest: str) -> bool:
@@ -224,6 +236,19 @@ def _style(document: Document, heading: Heading) -> Iterator[str]:
         yield "centred"
     if letters and sum(map(str.isupper, letters)) > 0.7 * len(letters):
         yield "capitals"
+    if _is_alone(document, heading):
+        yield "alone"
+
+
+def _is_alone(document: Document, heading: Heading) -> bool:
+    """Whether a heading is a paragraph of its own, outside of tables."""
+    first, last = document.lines[heading.first], document.lines[heading.last]
+    before = document.lines[heading.first - 1].end if heading.first else 0
+    more = heading.last + 1 < len(document.lines)
+    behind = document.lines[heading.last + 1].start if more else len(document.text)
+    text = document.text
+    parted = text.count("\n", before, first.start) > 1 and text.count("\n", last.end, behind) > 1
+    return first.table < 0 and parted
 
 
 def _inside_paragraph(document: Document, heading: Heading) -> bool:

@@ -12,7 +12,7 @@ from outreach_platform.filings.parsing.gates import SecondOpinion, doubts
 from outreach_platform.filings.parsing.headings import find_headings
 from outreach_platform.filings.parsing.items import catalogue
 from outreach_platform.filings.parsing.outline import ENOUGH, Candidate, choose
-from outreach_platform.filings.parsing.outline_places import linked_candidates, part_candidates
+from outreach_platform.filings.parsing.outline_places import first_candidates, linked_candidates
 from outreach_platform.filings.parsing.outline_titles import title_candidates
 from outreach_platform.filings.parsing.outline_weigh import Ground, held_slots, weigh
 from outreach_platform.filings.parsing.sections_build import built
@@ -77,7 +77,7 @@ def _scanned(ground: Ground, candidates: list[Candidate]) -> list[Section]:
     """
     more = [*candidates, *linked_candidates(ground, candidates)]
     more += title_candidates(ground, more)
-    more += part_candidates(ground, more)
+    more += first_candidates(ground, more)
     outline = choose(more, ground.items)
     sections = [
         section

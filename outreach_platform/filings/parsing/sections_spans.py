@@ -8,6 +8,7 @@ from outreach_platform.filings.parsing.contents import Contents
 from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.headings import Heading
 from outreach_platform.filings.parsing.outline import Candidate, Outline
+from outreach_platform.filings.parsing.titles import STATEMENT_TITLE
 
 _SIGNED = re.compile(
     r"pursuant\s+to\s+the\s+requirements?\s+of\s+(?:the\s+)?(?:section|securities)", re.I
@@ -15,13 +16,6 @@ _SIGNED = re.compile(
 _DULY = re.compile(
     r"pursuant\s+to\s+the\s+requirements?\s+of\s+(?:section|the\s+securities)[^.]{0,200}?"
     r"(?:15\(d\)[^.]{0,200}?)?duly\s+caused",
-    re.I,
-)
-_STATEMENTS = re.compile(
-    r"^\W*(?:(?:un)?audited\s+)?(?:condensed\s+)?(?:consolidated\s+)?(?:condensed\s+)?"
-    r"(?:(?:balance\s+sheets?|statements?\s+of\s+(?:\w+\s+)?(?:cash\s+flows?|operations|income"
-    r"|earnings|financial\s+(?:condition|position)))|report\s+of\s+independent\b.*"
-    r"|independent\s+auditors?\W{0,2}s?\s+report|notes\s+to\s+.{0,30}financial\s+statements)\W*$",
     re.I,
 )
 _EXHIBITS = frozenset(
@@ -149,7 +143,7 @@ def _appendix_end(page: _Page, start: int) -> int | None:
         for line in document.lines
         if line.start >= start
         and line.end - line.start < 120
-        and _STATEMENTS.match(document.line_text(line))
+        and STATEMENT_TITLE.match(document.line_text(line))
     }
     return len(document.text) if len(titles) >= 2 else None
 

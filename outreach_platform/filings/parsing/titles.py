@@ -12,6 +12,14 @@ _IGNORED = frozenset(
     ("the", "a", "an", "and", "of", "or", "to", "for", "on", "in", "s", "our", "its")
 )
 _LONGEST = 400
+# A line that heads a financial statement.
+STATEMENT_TITLE = re.compile(
+    r"^\W*(?:(?:un)?audited\s+)?(?:condensed\s+)?(?:consolidated\s+)?(?:condensed\s+)?"
+    r"(?:(?:balance\s+sheets?|statements?\s+of\s+(?:\w+\s+)?(?:cash\s+flows?|operations|income"
+    r"|earnings|financial\s+(?:condition|position)))|report\s+of\s+independent\b.*"
+    r"|independent\s+auditors?\W{0,2}s?\s+report|notes\s+to\s+.{0,30}financial\s+statements)\W*$",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,12 @@ def match(text: str, items: Sequence[Item]) -> Match:
     for wording in items[0].wordings:
         best = max(best, _fit(said, _stems(wording)), key=lambda one: (one.likeness, one.end))
     return best
+
+
+def opens_like(text: str, item: Item) -> bool:
+    """Whether a text begins with a word of the item's titles: `Notes to …` does not."""
+    said = _words(text[:_LONGEST])
+    return bool(said) and any(said[0][0] in _stems(wording) for wording in item.wordings)
 
 
 def _match_all(said: list[tuple[str, int]], items: Sequence[Item]) -> Match:
