@@ -198,3 +198,26 @@ def plain_statements_in_tables(seed: random.Random) -> Styled:
             last = wrapped(body.paragraphs[-1], Layout(capitals))
             text = text.replace(last, f"{table}{last}")
     return filed(paged(COVER + text + SIGNATURES), bodies)
+
+
+@style
+def plain_without_empty_lines(seed: random.Random) -> Styled:
+    """Headings and paragraphs follow each other line by line."""
+    bodies = annual(Words(seed), OLD)
+    text = rendered(bodies, Layout(capitals)).replace("\n\n", "\n")
+    return filed(paged(COVER + text + SIGNATURES), bodies)
+
+
+@style
+def plain_shell_without_empty_lines(seed: random.Random) -> Styled:
+    bodies = annual(Words(seed), OLD, short=True)
+    text = rendered(bodies, Layout(mixed, indent="")).replace("\n\n", "\n")
+    return filed(COVER + text + SIGNATURES, bodies)
+
+
+@style
+def plain_mixed_without_empty_lines(seed: random.Random) -> Styled:
+    """Small letters, no empty lines, no indents: only number and title tell a heading."""
+    bodies = annual(Words(seed), MIDDLE)
+    text = rendered(bodies, Layout(mixed, indent="")).replace("\n\n", "\n")
+    return filed(paged(COVER + text + SIGNATURES), bodies, year=MIDDLE)

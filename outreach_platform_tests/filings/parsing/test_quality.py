@@ -1,5 +1,8 @@
-"""The labels of real filings, and that the comparison with them is fair."""
+"""Real filings against their labels, and against themselves in another dress."""
 
+import textwrap
+from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,10 @@ from benchmarks.filings_quality_labels import (
     labelled_filings,
     total,
 )
+from outreach_platform.filings.model import Section
+from outreach_platform.filings.parsing.document import Document
+from outreach_platform.filings.parsing.reader import read_document
+from outreach_platform.filings.parsing.sections import find_sections
 from outreach_platform_tests.support.real_data import real_data_folder
 
 AIM = 0.98
@@ -37,6 +44,70 @@ def test_items_of_the_labelled_filings_are_right() -> None:
     assert score.total > 600
     assert score.share >= AIM, score.differences
     assert score.precision >= AIM and score.recall >= AIM
+
+
+def as_plain_text(document: Document) -> str:
+    """The document as filers wrote one in the 1990s: lines of 78 characters, pages, no styles."""
+    said: list[str] = []
+    page = 0
+    for line in document.lines:
+        while line.page > page:
+            page += 1
+            said.append(f"\n{page:^78}\n<PAGE>\n")
+        text = document.line_text(line)
+        indent = "   " if len(text) > 90 else ""
+        wrapped = textwrap.fill(text, 78, initial_indent=indent, break_on_hyphens=False)
+        said += [text] if line.table >= 0 else [wrapped, ""]
+    return "\n".join(said)
+
+
+def as_bare_page(document: Document) -> str:
+    """The document as paragraphs without any style, anchor, link or table."""
+    paragraphs = (f"<p>{escape(document.line_text(line))}</p>" for line in document.lines)
+    return f"<html><body>{''.join(paragraphs)}</body></html>"
+
+
+def said(document: Document, sections: list[Section]) -> dict[tuple[str, str], str]:
+    """Letters and digits of each section."""
+    return {
+        (one.section_part, one.section_type): "".join(
+            c for c in document.text[one.start : one.end] if c.isalnum()
+        )
+        for one in sections
+    }
+
+
+def same(one: str, other: str) -> bool:
+    """Equal but for running heads, which only pages have."""
+    if not one or not other:
+        return one == other
+    near = abs(len(one) - len(other)) <= max(200, len(one) // 10)
+    return near and (one[:40] == other[:40] or one[-40:] == other[-40:])
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.parametrize("dress", [as_plain_text, as_bare_page])
+def test_a_filing_in_another_dress_has_the_same_sections(
+    dress: Callable[[Document], str],
+) -> None:
+    folder = real_data_folder()
+    if folder is None or not (folder / "filings").is_dir():
+        pytest.skip("no real data: set OUTREACH_REAL_DATA")
+    kept = total_of = 0
+    lost: list[tuple[str, str, str]] = []
+    for filing in labelled_filings(folder / "filings"):
+        document = read_document(filing.source())
+        before = said(document, find_sections(document, filing.form, 2024))
+        dressed = read_document(dress(document))
+        after = said(dressed, find_sections(dressed, filing.form, 2024))
+        for key in before.keys() | after.keys():
+            total_of += 1
+            kept += same(before.get(key, ""), after.get(key, ""))
+            if not same(before.get(key, ""), after.get(key, "")):
+                lost.append((filing.accession, *key))
+    assert total_of > 600
+    assert kept / total_of >= AIM, lost
 
 
 def test_each_kind_of_difference_is_counted_once() -> None:
