@@ -1,13 +1,13 @@
 """`outreach filings dedupe` and `compact`: runs of `maintenance_job`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from outreach_platform.commands import output
 from outreach_platform.commands.launch import ready_instance, run_job
 from outreach_platform.filings.layout import FilingFolder
-from outreach_platform.filings.maintenance import MaintenanceRecord, preview
+from outreach_platform.filings.maintenance import MaintenanceRecord, TableChange, preview
 from outreach_platform.foundation.errors import EXIT_FAILED, EXIT_OK, UsageError
 from outreach_platform.foundation.lake import find_record
 from outreach_platform.settings import load_settings
@@ -25,8 +25,7 @@ def run_dedupe(*, file: str | None, dry_run: bool, as_json: bool) -> int:
     if foreign is not None and not foreign.is_file():
         raise UsageError(f"{foreign} does not exist: name a filings.duckdb")
     if dry_run:
-        row = preview(folder, foreign)
-        output.result([row], as_json=as_json)
+        output.result(_rows(preview(folder, foreign)), as_json=as_json)
         return EXIT_OK
     config = {"dedupe": True, "compact": False, "foreign": str(foreign) if foreign else None}
     return _maintain(config, as_json=as_json)
@@ -58,8 +57,21 @@ def _maintain(config: Mapping[str, Any], *, as_json: bool) -> int:
                 **(record.counts if record else {}),
                 "message": outcome.error or (record.message if record else ""),
                 "run_id": outcome.run_id,
-            }
+            },
+            *(_rows(record.tables) if record else []),
         ],
         as_json=as_json,
     )
     return EXIT_OK if outcome.success else EXIT_FAILED
+
+
+def _rows(changes: Sequence[TableChange]) -> list[dict[str, Any]]:
+    return [
+        {
+            "table": change.table,
+            "before": change.before,
+            "after": change.after,
+            "message": change.because,
+        }
+        for change in changes
+    ]

@@ -1,9 +1,9 @@
 """Upkeep of the filings database in one call: import, clean, compact; and what it would do."""
 
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from outreach_platform.filings.compact import compact as compact_file
 from outreach_platform.filings.database import open_database, writer
@@ -11,10 +11,27 @@ from outreach_platform.filings.dedupe import DedupeReport, dedupe, find_duplicat
 from outreach_platform.filings.foreign import import_foreign
 from outreach_platform.filings.foreign_report import ImportReport
 from outreach_platform.filings.layout import FilingFolder
+from outreach_platform.filings.schema import COLUMNS
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.lake import Record
 
 _MIB = 2**20
+
+
+class TableChange(Record):
+    """What became of a table's rows.
+
+    Attributes:
+        table: its name.
+        before: rows.
+        after: rows.
+        because: how many were removed or changed, by reason.
+    """
+
+    table: str
+    before: int
+    after: int
+    because: dict[str, int]
 
 
 class MaintenanceRecord(Record):
@@ -23,7 +40,8 @@ class MaintenanceRecord(Record):
     Attributes:
         run_id: the Dagster run.
         at: when, UTC.
-        counts: what the terminal shows.
+        counts: numbers of the whole.
+        tables: by table: rows before and after, and why rows went or were changed.
         message: the whole in a sentence.
         problems: sentences: rows that could not be placed, gaps that are left.
         backup: the copy from before; None where nothing was removed.
@@ -31,7 +49,8 @@ class MaintenanceRecord(Record):
 
     run_id: str
     at: datetime
-    counts: dict[str, Any]
+    counts: dict[str, int]
+    tables: list[TableChange] = []
     message: str
     problems: list[str] = []
     backup: str | None = None
@@ -59,7 +78,8 @@ def maintain(
     Raises:
         OutreachError: a database is damaged or open elsewhere, or the disk is full.
     """
-    counts: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+    tables: list[TableChange] = []
     problems: list[str] = []
     said: list[str] = []
     backup: str | None = None
@@ -68,7 +88,8 @@ def maintain(
         with writer(folder, begin_empty=in_place) as connection:
             aside = folder.data_dir / "quarantine" / "filings"
             imported = import_foreign(foreign, connection, now=now, aside=aside)
-        counts |= _imported(imported)
+        tables = _changes(imported)
+        counts |= {f"{kind}_to_extract": n for kind, n in imported.gaps.items()}
         problems += imported.problems
         said.append(
             f"imported {foreign}; `outreach filings add` with the raw files and `outreach filings "
@@ -76,7 +97,7 @@ def maintain(
         )
     elif dedupe:
         report = _clean(folder, now)
-        counts |= _cleaned(report)
+        tables = _changes(report)
         backup = report.backup
         said.append(f"the copy from before is {backup}" if backup else "nothing was to be removed")
     if compact:
@@ -89,6 +110,7 @@ def maintain(
         run_id=run_id,
         at=now.replace(tzinfo=UTC),
         counts=counts,
+        tables=tables,
         message="; ".join(said) or "nothing was asked for",
         problems=problems,
         backup=backup,
@@ -100,44 +122,37 @@ def _clean(folder: FilingFolder, now: datetime) -> DedupeReport:
         return dedupe(connection, dry_run=False, backups=folder.backups, now=now)
 
 
-def preview(folder: FilingFolder, foreign: Path | None) -> dict[str, Any]:
+def preview(folder: FilingFolder, foreign: Path | None) -> list[TableChange]:
     """What `dedupe` would do to the published database, or to a foreign one; changes nothing.
 
     Raises:
         UsageError: there is no database.
         OutreachError: it cannot be read.
     """
-    if foreign is not None:
-        with (
-            tempfile.TemporaryDirectory(prefix="outreach-filings-") as name,
-            writer(FilingFolder(Path(name))) as connection,
-        ):
-            report = import_foreign(foreign, connection, now=datetime.now(UTC))
-        return {"filings": "dry run", "status": "would import", **_imported(report)}
-    if not folder.published.exists():
-        raise UsageError("no filing is registered: `outreach filings add FOLDER` comes first")
     with tempfile.TemporaryDirectory(prefix="outreach-filings-") as name:
+        if foreign is not None:
+            with writer(FilingFolder(Path(name))) as connection:
+                return _changes(import_foreign(foreign, connection, now=datetime.now(UTC)))
+        if not folder.published.exists():
+            raise UsageError("no filing is registered: `outreach filings add FOLDER` comes first")
         copy = Path(name) / "copy.duckdb"
-        copy.write_bytes(folder.published.read_bytes())
+        shutil.copyfile(folder.published, copy)
         with open_database(copy) as connection:
-            found = find_duplicates(connection)
-    return {"filings": "dry run", "status": "would clean", **_cleaned(found)}
+            return _changes(find_duplicates(connection))
 
 
-def _cleaned(report: DedupeReport) -> dict[str, Any]:
-    return {
-        "removed": report.removed,
-        "changed": report.changed,
-        "sections": report.after.get("sections", 0),
-        "backup": report.backup,
-    }
-
-
-def _imported(report: ImportReport) -> dict[str, Any]:
-    return {
-        "before": report.before,
-        "after": report.after,
-        "removed": report.removed,
-        "gaps": report.gaps,
-        "set_aside": report.set_aside,
-    }
+def _changes(report: DedupeReport | ImportReport) -> list[TableChange]:
+    """The report by table; its reasons begin with the table's name."""
+    because: dict[str, dict[str, int]] = {}
+    for said, rows in (*report.removed.items(), *report.changed.items()):
+        table, _, reason = said.partition(": ")
+        because.setdefault(table, {})[reason] = rows
+    return [
+        TableChange(
+            table=table,
+            before=report.before.get(table, 0),
+            after=report.after.get(table, 0),
+            because=because.get(table, {}),
+        )
+        for table in COLUMNS
+    ]
