@@ -19,8 +19,9 @@ _HTML = re.compile(r"<(?:html|body)\b", re.I)
 _CLOSED_HTML = re.compile(r"</\s*(?:html|body|xbrl)\s*>", re.I)
 _XHTML = re.compile(r"\A\s*<\?xml|<html[^>]*\sxmlns", re.I)
 _IN_TAG = re.compile(r"</?[a-zA-Z][^<>]*\Z")
-_LAST_TAG = re.compile(r"<(/?)([a-zA-Z][\w:]*)[^<>]*>([^<>]*)\Z")
-_INLINE = frozenset(("font", "span", "b", "i", "u", "a", "em", "strong", "td", "th", "div"))
+_LAST_TEXT = re.compile(r"<[a-zA-Z][^<>]*>([^<>]*)\Z")
+# A sentence that breaks off in a small letter; names and titles at the end of a signature do not.
+_BREAKS_OFF = re.compile(r"(?:\S+\s+){3,}(?:[a-z]+|\S*[,-])\Z")
 # An error page is short; a filing that quotes one is not.
 _ERROR_PAGE = 60_000
 _SAYS_ERROR = re.compile(
@@ -32,7 +33,8 @@ _ERROR_TITLE = re.compile(
     r"<(title|h1|h2|code)[^>]*>\s*((?:[^<]{0,60}\|\s*)?(?:error\s*)?(?:[45]\d\d\b|file not found|"
     r"page not found|not found|file unavailable|access ?denied|forbidden|nosuchkey|"
     r"service (?:temporarily )?unavailable|bad gateway|gateway time-?out|"
-    r"this page is temporarily unavailable)[^<]{0,60})",
+    r"this page is temporarily unavailable|edgar (?:filing documents|filing index|search results)|"
+    r"(?:inline )?xbrl viewer)[^<]{0,60})",
     re.I,
 )
 
@@ -84,9 +86,9 @@ def unclosed_html(text: str) -> str | None:
     lower = text.lower()
     if lower.rfind("<table") > lower.rfind("</table"):
         return "it ends inside a table"
-    last = _LAST_TAG.search(tail)
-    if last and not last[1] and last[2].lower() in _INLINE and last[3].strip():
-        return "it ends in the middle of a text"
+    last = _LAST_TEXT.search(tail)
+    if last and _BREAKS_OFF.search(last[1].strip()):
+        return "it ends in the middle of a sentence"
     return None
 
 

@@ -14,6 +14,7 @@ from outreach_platform.filings.parsing.html_walk import walk
 from outreach_platform.filings.parsing.submission import open_submission
 from outreach_platform_tests.support.real_data import real_data_folder
 
+INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "wbr"}
 
 
@@ -169,3 +170,31 @@ def test_slices_of_real_filings_say_all_that_the_filing_says(number: int) -> Non
     document = read_html(open_submission(path.read_bytes(), path.name).main.text)
     check(document, list(range(0, len(document.lines), 37)))
     check(document, list(range(11, len(document.lines), 101)))
+
+
+_SUPERSCRIPTS = str.maketrans(
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "0123456789"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.skipif(real_data_folder() is None, reason="the real filings are not here")
+@pytest.mark.parametrize("number", range(0, 43, 6))
+def test_not_a_character_of_a_real_filing_is_lost(number: int) -> None:
+    folder = real_data_folder()
+    assert folder is not None
+    path = sorted((folder / "filings").glob("*.gz"))[number]
+    source = open_submission(path.read_bytes(), path.name).main.text
+    root = parse_html(source)
+    read = "".join(line.text for line in walk(root).lines)
+    for element in [*root.iter("head", "ix:header", "style", "script")]:
+        element.getparent().remove(element)
+    for element in root.xpath("//*[contains(translate(@style, ' ', ''), 'display:none')]"):
+        for inner in element.iter():
+            inner.text = None
+            inner.tail = inner.tail if inner is element else None
+    shown = "".join(root.itertext()).translate(_SUPERSCRIPTS)
+    assert squeezed(INVISIBLE.sub("", read).translate(_SUPERSCRIPTS)) == squeezed(
+        INVISIBLE.sub("", shown)
+    )

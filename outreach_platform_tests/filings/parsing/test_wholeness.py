@@ -15,6 +15,8 @@ OLD = "<HTML><HEAD><TITLE>10-K</TITLE></HEAD><BODY><P>ITEM 1. BUSINESS<P>We mill
         # Complete pages of the 1990s that never close.
         OLD,
         f"{OLD}<P>Date: March 29, 1999<BR>John Miller<BR>Secretary",
+        f"{OLD}<P><FONT SIZE=2>By: John Miller, Chief Financial Officer",
+        f"{OLD}<P><B>a free copy",
         f"{OLD}<TABLE><TR><TD>Cash<TD>5</TABLE>",
         f"{OLD}<CENTER>S-2</CENTER>\n",
         "<p>no page at all",
@@ -31,8 +33,8 @@ def test_whole_pages_pass(page: str) -> None:
         (f'{OLD}<P ALIGN="cen', "inside a tag"),
         (f'{OLD}<TD STYLE="font-size:8pt', "inside a tag"),
         (f"{OLD}<TABLE><TR><TD>Cash<TD>5</TD>", "inside a table"),
-        (f"{OLD}<P><FONT SIZE=2>The mill has ent", "middle of a text"),
-        (f"{OLD}<div><span>The mill has", "middle of a text"),
+        (f"{OLD}<P><FONT SIZE=2>The mill has ent", "middle of a sentence"),
+        (f"{OLD}<div><span>Our sites are Dorset, Kent,", "middle of a sentence"),
         ('<?xml version="1.0"?><html><body><div>x</div>', "XHTML"),
     ],
 )
@@ -57,6 +59,8 @@ def test_a_cut_is_proved_by_the_markup(page: str, reason: str) -> None:
             "404",
         ),
         ("<HTML><TITLE>404 Not Found</TITLE></HTML>", "404 Not Found"),
+        ("<html><title>EDGAR Filing Documents for 0000320193-23-000106</title></html>", "EDGAR"),
+        ("<html><head><title>Inline XBRL Viewer</title></head></html>", "XBRL Viewer"),
         ("<html><head><title>503 Service Unavailable</title></head></html>", "503"),
         ("<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "AccessDenied"),
     ],
