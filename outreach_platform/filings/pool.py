@@ -33,6 +33,7 @@ _POLL_SECONDS = 0.2
 # A worker's last answer may still be on its way when the worker is gone.
 _GRACE_SECONDS = 3.0
 _TRIES = 2
+_STARTS = 3
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 _Futures = dict["Future[StagedReport]", PlannedFiling]
 
@@ -102,6 +103,8 @@ class _Extraction:
         # blame is known.
         self._suspects: deque[PlannedFiling] = deque()
         self._tries: dict[str, int] = {}
+        # Pools in a row of which no worker began.
+        self._unseen = 0
 
     def run(self, planned: Sequence[PlannedFiling]) -> None:
         self._waiting.extend(sorted(planned, key=lambda one: -(one.meta.size or 0)))
@@ -157,7 +160,8 @@ class _Extraction:
             for future, one in running.items():
                 if watch.gone(one.meta.accession_number) > _GRACE_SECONDS:
                     future.cancel()
-        if broken and not watch.seen:
+        self._unseen = self._unseen + 1 if broken and not watch.seen else 0
+        if self._unseen == _STARTS:
             raise OutreachError(
                 "no worker process can be started: the system refuses more processes or memory; "
                 "run again with --workers 1, or when less is running"
@@ -177,7 +181,10 @@ class _Extraction:
             _logger.info("%s: %s\n%s", one.meta.accession_number, error.reason, error.trace)
             self._fail(one, error.reason)
         except BrokenProcessPool:
-            self._suspect(one, "no worker lived to read it")
+            if watch.seen:
+                self._suspect(one, "no worker lived to read it")
+            else:  # none ever began
+                self._waiting.append(one)
             return True
         except CancelledError:
             self._suspect(one, "its worker ended in the middle, without a word")

@@ -5,6 +5,7 @@ A filing's bytes are a JSON object that says how its extraction goes: `sections`
 """
 
 import ctypes
+import gzip
 import hashlib
 import json
 import os
@@ -256,3 +257,8 @@ def _kill_once(mark: Path) -> None:
     if not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def extract_packed(raw: bytes, meta: FilingMeta) -> Extract:
+    """`extract` of a packed file: the bytes are handed over as they are stored."""
+    return extract(gzip.decompress(raw), meta)
