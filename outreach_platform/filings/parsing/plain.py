@@ -117,52 +117,47 @@ def _add(gathered: _Rows, line: str) -> None:
 
 
 def _document(rows: list[_Row], furniture: Furniture) -> Document:
+    numbers = {table: new for new, table in enumerate(sorted({r.table for r in rows} - {-1}))}
     width = _width(rows)
     spacing = _spacing(rows)
-    parts: list[str] = []
-    lines: list[Line] = []
-    length = 0
-    spans: dict[int, list[int]] = {}
-    pages: dict[int, int] = {}
-    before: _Row | None = None
+    text = _Text()
     for row in rows:
-        gap = _gap(before, row, spacing)
-        in_table = row.table >= 0
-        body = row.text.rstrip() if in_table else _squeezed(row.text.strip())
-        indent = len(body) - len(body.lstrip())
-        start = length + len(gap) + indent
-        end = length + len(gap) + len(body)
-        if in_table:
-            span = spans.setdefault(row.table, [start - indent, end])
-            span[1] = end
-            pages.setdefault(row.table, row.page)
-        lines.append(
-            Line(
-                start,
-                end,
-                table=row.table,
-                centred=not in_table and _is_centred(row.text, width),
-                page=row.page,
-            )
-        )
-        parts += (gap, body)
-        length = end
-        before = row
-    number = {old: new for new, old in enumerate(sorted(spans))}
+        number = numbers.get(row.table, -1)
+        centred = number < 0 and _is_centred(row.text, width)
+        text.add(row, _gap(text.before, row, spacing), number, centred=centred)
     return Document(
-        text="".join(parts),
-        lines=[_renumbered(line, number) for line in lines],
-        tables=[TableSource(*spans[old], element=None, page=pages[old]) for old in number],
+        text="".join(text.parts),
+        lines=text.lines,
+        tables=[TableSource(*span, page=page) for *span, page in text.tables],
         source="text",
         notes=furniture.notes,
         printed_pages=furniture.printed,
     )
 
 
-def _renumbered(line: Line, number: dict[int, int]) -> Line:
-    if line.table < 0 or number[line.table] == line.table:
-        return line
-    return Line(line.start, line.end, number[line.table], centred=line.centred, page=line.page)
+@dataclass(slots=True)
+class _Text:
+    """The document's text while it grows; `tables` by start, end and page."""
+
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+    lines: list[Line] = field(default_factory=list)
+    tables: list[list[int]] = field(default_factory=list)
+    before: _Row | None = None
+
+    def add(self, row: _Row, gap: str, table: int, *, centred: bool) -> None:
+        body = row.text.rstrip() if table >= 0 else _squeezed(row.text.strip())
+        margin = self.length + len(gap)
+        self.length = margin + len(body)
+        start = self.length - len(body.lstrip())
+        self.lines.append(Line(start, self.length, table, centred=centred, page=row.page))
+        if table == len(self.tables):
+            # A table begins at the margin, so that its columns can be counted.
+            self.tables.append([margin, self.length, row.page])
+        elif table >= 0:
+            self.tables[table][1] = self.length
+        self.parts += (gap, body)
+        self.before = row
 
 
 def _squeezed(text: str) -> str:
