@@ -7,7 +7,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import enrichment, events, events_memory, memory, snapshots, steps
+from benchmarks import enrichment, events, events_memory, filings, memory, snapshots, steps
 from outreach_platform.embedded.server import ensure_running
 
 
@@ -20,10 +20,14 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--memory-events", type=int, default=10_000_000)
     parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--filings", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--only",
-        choices=["snapshots", "steps", "memory", "events", "events-memory", "enrichment"],
+        choices=[
+            *("snapshots", "steps", "memory", "events", "events-memory", "enrichment"),
+            *("filings", "filings-quality"),
+        ],
     )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
@@ -48,6 +52,10 @@ def main() -> None:
                 events_memory.run(server, folder, events=chosen.memory_events)
             if chosen.only in (None, "enrichment"):
                 enrichment.run(folder, records=chosen.records, rounds=chosen.rounds)
+            if chosen.only in (None, "filings"):
+                filings.run(folder, rounds=chosen.rounds, merged_filings=chosen.filings)
+            if chosen.only in (None, "filings-quality"):
+                filings.quality()
         finally:
             server.release()
 

@@ -105,8 +105,9 @@ def _partitions(definition: dg.PartitionsDefinition | None) -> str:
         parts = definition.partitions_defs
         return " x ".join(f"{p.name} ({_partitions(p.partitions_def)})" for p in parts)
     if isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        often = {"0 0 * * *": "daily", "0 0 1 1 *": "yearly"}[definition.cron_schedule]
         return (
-            f"daily from {definition.start:%Y-%m-%d} {definition.timezone}, "
+            f"{often} from {definition.start:%Y-%m-%d} {definition.timezone}, "
             f"end offset {definition.end_offset}"
         )
     return ", ".join(definition.get_partition_keys())
@@ -131,6 +132,10 @@ def test_every_contract_asset_is_there() -> None:
         *("company_invalid", "people_invalid", "company_needs_enrichment"),
         *("people_needs_enrichment", "pushed_to_neon", "revalidation", "promotions"),
     )
+    filings = (
+        *("filings", "filing_extracts", "sections", "tables", "footnotes", "chunks"),
+        "data_health",
+    )
     # Not in the contract: how what a snapshot rejected comes into the invalid tables.
     ours = ("quarantine",)
     keys = {spec.key for spec in defs.resolve_all_asset_specs()}
@@ -138,6 +143,7 @@ def test_every_contract_asset_is_there() -> None:
         *(dg.AssetKey(["outreach", name]) for name in outreach),
         *(dg.AssetKey(["events", name]) for name in (*events, *siblings)),
         *(dg.AssetKey(["enrichment", name]) for name in (*enrichment, *ours)),
+        *(dg.AssetKey(["filings", name]) for name in filings),
     }
 
 

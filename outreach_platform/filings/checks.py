@@ -21,8 +21,12 @@ _DESCRIPTIONS = {
     "footnote_ceiling": "No filing has more footnotes than a parser in order would find (warns).",
     "stable_ids": "Every id is the hash of its natural key.",
 }
+# Those whose verdicts keep the database from being published.
+_BLOCKING = frozenset(("no_duplicates", "referential_integrity", "coverage", "stable_ids"))
 HEALTH_CHECKS = [
-    dg.AssetCheckSpec(name=name, asset=DATA_HEALTH, description=description)
+    dg.AssetCheckSpec(
+        name=name, asset=DATA_HEALTH, description=description, blocking=name in _BLOCKING
+    )
     for name, description in _DESCRIPTIONS.items()
 ]
 
