@@ -23,6 +23,11 @@ from outreach_platform.foundation.warehouse import read_parquet_sql
 
 # What DuckDB says of rows that do not fit; anything else stops the run.
 _UNFIT = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException)
+# What it says when it cannot write.
+_REFUSED = (
+    *(duckdb.IOException, duckdb.FatalException, duckdb.TransactionException),
+    duckdb.OutOfMemoryException,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+    except _REFUSED as error:
         _roll_back(connection)
         reason = str(error).splitlines()[0]
         if "No space left" in reason or "File too large" in reason:
