@@ -22,7 +22,6 @@ from outreach_platform.filings.parsing.tables import (
     find_tables,
 )
 
-
 # Characters between two tables of which the second has the footnotes of both.
 _NEAR = 1000
 
@@ -111,9 +110,9 @@ class _Reader:
                 place = table.source.end
                 notes.append(_Found(marker, text, "inline", place, names[index], section))
             unmet = set(table.markers) - {marker for marker, _ in table.notes}
-            owners = {marker: index for marker in unmet}
+            owners = dict.fromkeys(unmet, index)
             if before is not None and self._is_near(before[0], index):
-                owners = {marker: before[0] for marker in before[1]} | owners
+                owners = dict.fromkeys(before[1], before[0]) | owners
             below = self._below(table, tuple(owners))
             notes += [self._told(note, "table", names[owners[note.marker]]) for note in below]
             before = (index, unmet - {note.marker for note in below})

@@ -30,6 +30,8 @@ _BEHIND_NUMBER = re.compile(
     r"(?:\b(?:19|20)\d\d|\d,\d{3}|\.\d+|[%)\u2014]|[$\u20ac\u00a3\u00a5]\s?\d+)$"
 )
 _LAST = re.compile(rf"(?:{BRACKETED}|{SIGN})$")
+# Characters around a marker that tell what it is.
+_CONTEXT = 48
 _PLURALS = ("(s)", "(S)")
 _ENDS = ".,;:(){}[]*\u2014\u2013-"
 _MONEY = "$\u20ac\u00a3\u00a5"
@@ -74,7 +76,8 @@ def _one_by_one(found: re.Match[str]) -> str:
 
 
 def _refers(text: str, found: re.Match[str]) -> bool:
-    before, after = text[: found.start()], text[found.end() :]
+    start, end = found.span()
+    before, after = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
     bare = before.rstrip(" ")
     if found[0][0] not in "([{":
         return bool(bare) or not after.strip()

@@ -4,6 +4,7 @@ Sources spread a column over three and more of their own (`$`, number, `)`), dif
 to row. Cells that overlap are in one column; a cell over several columns makes none.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,14 +26,15 @@ def find_columns(rows: Sequence[Sequence[Cell]]) -> list[Span]:
     spans = Counter(span for pattern in patterns.elements() for span in pattern)
     columns: list[Span] = []
     for span in sorted(spans, key=lambda one: (one[1] - one[0], -spans[one], one)):
-        over = [column for column in columns if _overlap(span, column)]
-        if not over:
-            columns.append(span)
-        elif len(over) == 1 and not _within(span, over[0]):
-            wider = (min(span[0], over[0][0]), max(span[1], over[0][1]))
-            if _may_widen(wider, over[0], usual):
-                columns[columns.index(over[0])] = wider
-    return sorted(columns)
+        first, behind = _over(span, columns)
+        if first == behind:
+            columns.insert(first, span)
+        elif behind - first == 1 and not _within(span, columns[first]):
+            column = columns[first]
+            wider = (min(span[0], column[0]), max(span[1], column[1]))
+            if _may_widen(wider, column, usual):
+                columns[first] = wider
+    return columns
 
 
 def _may_widen(wider: Span, column: Span, patterns: Sequence[Sequence[Span]]) -> bool:
@@ -62,10 +64,17 @@ def place(row: Sequence[Cell], columns: Sequence[Span]) -> list[str]:
 def covered(cell: Cell, columns: Sequence[Span]) -> list[int]:
     """The columns that a cell reaches over; the nearest where it is between two."""
     span = (cell.start, cell.end)
-    over = [index for index, column in enumerate(columns) if _overlap(span, column)]
-    if over:
-        return over
-    return [min(range(len(columns)), key=lambda index: _distance(span, columns[index]))]
+    first, behind = _over(span, columns)
+    if first < behind:
+        return list(range(first, behind))
+    beside = [index for index in (first - 1, first) if 0 <= index < len(columns)]
+    return [min(beside, key=lambda index: _distance(span, columns[index]))]
+
+
+def _over(span: Span, columns: Sequence[Span]) -> tuple[int, int]:
+    """Indices of the columns that a span overlaps: the first, and the one behind the last."""
+    first = bisect_right(columns, span[0], key=lambda column: column[1])
+    return first, max(first, bisect_left(columns, span[1], key=lambda column: column[0]))
 
 
 def _overlap(one: Span, other: Span) -> bool:
