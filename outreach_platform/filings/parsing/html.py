@@ -1,7 +1,8 @@
 """The reader for HTML, from tables of the 1990s to inline XBRL."""
 
 from outreach_platform.filings.parsing.document import Document, Line, TableSource
-from outreach_platform.filings.parsing.furniture import Furniture, find_furniture
+from outreach_platform.filings.parsing.furniture import Furniture
+from outreach_platform.filings.parsing.furniture_pages import paged_furniture
 from outreach_platform.filings.parsing.html_rows import Run
 from outreach_platform.filings.parsing.html_slice import Place, Slicer
 from outreach_platform.filings.parsing.html_source import parse_html
@@ -41,19 +42,17 @@ def read_html(source: str) -> Document:
 def _leave_out(found: Walk) -> Furniture:
     """Take the furniture out of the lines and out of the tree."""
     lines = found.lines
-    # Where no page ends, rules across the page do.
-    pages = [line.page for line in lines]
-    if not any(pages):
-        pages = [line.sheet for line in lines]
-    furniture = find_furniture(
+    furniture, pages = paged_furniture(
         [line.text for line in lines],
-        pages,
+        [line.page for line in lines],
         [line.table for line in lines],
         [_link(line.runs) for line in lines],
+        [line.sheet for line in lines],
     )
     anchors: tuple[str, ...] = ()
     kept: list[RawLine] = []
     for index, line in enumerate(lines):
+        line.page = pages[index]
         if index in furniture.lines:
             anchors += line.anchors
             _blank(line.runs)

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass, field
 
 from outreach_platform.filings.parsing.document import Document, Line, TableSource
-from outreach_platform.filings.parsing.furniture import Furniture, find_furniture
+from outreach_platform.filings.parsing.furniture import Furniture
+from outreach_platform.filings.parsing.furniture_pages import paged_furniture
 from outreach_platform.filings.parsing.plain_tables import aligned_tables
 
 _PAGE = re.compile(r"^\s*</?PAGE>(?:\s*\d{1,4}\s*$)?", re.I)
@@ -73,9 +74,11 @@ def read_plain(text: str) -> Document:
         ValueError: there is no text in it.
     """
     rows = _rows(text)
-    furniture = find_furniture(
+    furniture, pages = paged_furniture(
         [row.text.strip() for row in rows], [row.page for row in rows], [row.table for row in rows]
     )
+    for row, page in zip(rows, pages, strict=True):
+        row.page = page
     kept = [row for index, row in enumerate(rows) if index not in furniture.lines]
     if not kept:
         raise ValueError("no text in the document")

@@ -239,8 +239,12 @@ def test_furniture_goes_from_text_and_html_and_its_anchors_stay() -> None:
 def test_rules_part_pages_where_a_document_has_no_page_breaks() -> None:
     page = "<p>On page {n} we grind {n}4 tons.</p><center>-{n}-</center><hr>"
     document = read_html("".join(page.format(n=n) for n in range(1, 5)))
-    assert len(document.lines) == 4
-    assert {line.page for line in document.lines} == {0}
+    assert [line.page for line in document.lines] == [0, 1, 2, 3]
+    assert document.printed_pages == {0: "1", 1: "2", 2: "3", 3: "4"}
+    # Rules alone prove nothing.
+    bare = read_html("<p>Mill Co.</p><p>We mill.</p><hr>" * 6)
+    assert len(bare.lines) == 12
+    assert {line.page for line in bare.lines} == {0}
 
 
 @pytest.mark.parametrize("html", ["", "<html></html>", "<p> &nbsp; </p>", "<!-- x -->", "<br>"])
