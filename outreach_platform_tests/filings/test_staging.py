@@ -64,7 +64,7 @@ def test_what_the_parser_forgot_is_told(folder: FilingFolder, meta: FilingMeta) 
     rows["tables"][1].pop("headers")
     rows["tables"][1]["header"] = "[]"
     extract = Extract(meta.accession_number, rows)
-    with pytest.raises(IntegrityError, match="tables have other columns.*: header, headers"):
+    with pytest.raises(IntegrityError, match=r"tables have other columns.*: header, headers"):
         staging.write_rows(folder, "run", meta, extract)
     del rows["tables"]
     with pytest.raises(IntegrityError, match="no list of tables"):
