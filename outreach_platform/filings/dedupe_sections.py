@@ -94,7 +94,7 @@ def clean_sections(connection: duckdb.DuckDBPyConnection, *, foreign: bool) -> d
 
 _RANK = f"""
     CREATE OR REPLACE TEMP TABLE ranked AS WITH measured AS (
-        SELECT rowid AS place, *, length(content_text) AS size,
+        SELECT rowid AS place, *, length(content_text) AS size, md5(content_text) AS body,
             coalesce(json_array_length(try_cast(extraction_issues AS JSON)), 0) AS issues
         FROM sections
     ), stubbed AS (
@@ -103,7 +103,7 @@ _RANK = f"""
     )
     SELECT place, accession_number, id AS owner, {_NEW_ID} AS heir,
         row_number() OVER better AS rank,
-        content_text = first_value(content_text) OVER better AS same
+        body = first_value(body) OVER better AS same
     FROM stubbed WINDOW better AS (PARTITION BY {_KEY} ORDER BY stub,
         extraction_confidence DESC NULLS LAST, issues, size DESC, created_at DESC NULLS LAST,
         content_hash, id, length(content_html) DESC NULLS LAST, place)"""

@@ -5,6 +5,7 @@ Nothing is judged here: a value that does not fit its column becomes null, a row
 
 import duckdb
 
+from outreach_platform.filings.foreign_html import FOREIGN, copy_html
 from outreach_platform.filings.foreign_values import (
     ACCESSION,
     accession_sql,
@@ -17,7 +18,6 @@ from outreach_platform.filings.foreign_values import (
 from outreach_platform.filings.schema import COLUMNS
 from outreach_platform.foundation.warehouse import quote_identifier
 
-FOREIGN = "foreign_source"
 # The predecessor's other names for a column.
 _OTHER_NAMES = {
     ("footnotes", "footnote_id"): ("id",),
@@ -60,12 +60,11 @@ def copy_tables(
             connection.execute(f"CREATE TABLE {table} AS SELECT {listed} LIMIT 0")
             continue
         source = f"{FOREIGN}.main.{quote_identifier(table)} s"
-        if table == "sections" and "content_html" in columns:
-            _mark_shared_html(connection, columns)
-            source += " JOIN html_marks h ON h.place = s.rowid"
-        connection.execute(f"CREATE TABLE {table} AS SELECT {listed} FROM {source}")
+        connection.execute(f"CREATE TABLE {table} AS SELECT {listed} FROM {source} ORDER BY rowid")
         counts[table] = _count(connection, table)
     _complete(connection)
+    if "content_html" in tables.get("sections", {}):
+        copy_html(connection)
     return counts
 
 
@@ -75,26 +74,9 @@ def _expression(table: str, column: str, kind: str, columns: dict[str, str]) -> 
         return f"NULL::{kind}"
     source = f"s.{quote_identifier(name)}"
     if (table, column) == ("sections", "content_html"):
-        return f"coalesce(h.mark, {source}::VARCHAR)"
+        return "NULL::VARCHAR"  # comes afterwards, in pieces
     own = _OWN.get(column)
     return f"({own(source)})::{kind}" if own else cast_sql(source, columns[name], kind)
-
-
-def _mark_shared_html(connection: duckdb.DuckDBPyConnection, columns: dict[str, str]) -> None:
-    """Stand-ins for an html that items of different texts share: it is gigabytes, and goes."""
-    text = "content_text" if "content_text" in columns else "NULL"
-    kind = "section_type" if "section_type" in columns else "NULL"
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE html_marks AS WITH hashed AS (
-            SELECT rowid AS place, accession_number::VARCHAR AS filing,
-                md5(content_html::VARCHAR) AS html, md5({text}::VARCHAR) AS body,
-                {kind}::VARCHAR AS item FROM {FOREIGN}.main.sections
-        ), shared AS (
-            SELECT filing, html FROM hashed WHERE html IS NOT NULL GROUP BY ALL
-            HAVING least(count(DISTINCT body), count(DISTINCT item)) > 1
-        )
-        SELECT place, shared.html AS mark FROM hashed LEFT JOIN shared USING (filing, html)"""
-    )
 
 
 def _complete(connection: duckdb.DuckDBPyConnection) -> None:

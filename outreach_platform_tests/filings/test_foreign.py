@@ -414,3 +414,70 @@ def test_values_as_ours_write_them(expression: Any, value: Any, expected: Any) -
             f"SELECT {expression('v')} FROM (SELECT ? AS v)", [value]
         ).fetchone()
     assert found == (expected,)
+
+
+def add_table(
+    connection: duckdb.DuckDBPyConnection, section: str, index: int | None, *cells: str
+) -> None:
+    connection.execute(
+        "INSERT INTO tables VALUES (uuid(), ?, ?, ?, ?)",
+        [ANNUAL, section, index, json.dumps([list(cells)])],
+    )
+
+
+def test_tables_found_once_a_section_without_html_to_tell_it(
+    tmp_path: Path, folder: FilingFolder
+) -> None:
+    """Three sections list the same three tables, two of which are alike, from 0 in each."""
+    source = tmp_path / "old.duckdb"
+    with foreign(source) as connection:
+        texts = {
+            "item_7": "Sales\t1,200\nOther\t7\nSales\t1,200\n",
+            "item_8": "Total assets 9,876\n",
+            "item_1": "Nothing but words.\n",
+        }
+        for item, text in texts.items():
+            section = add_section(connection, item, text)
+            for index, cells in enumerate(
+                (("Sales", "1,200"), ("Total assets", "9,876"), ("Sales", "1,200"))
+            ):
+                add_table(connection, section, index, *cells)
+    report = bring(source, folder)
+    found = rows(
+        folder.writer,
+        "SELECT table_index, table_data::VARCHAR, section_type FROM tables t "
+        "JOIN sections s ON s.id = t.section_id ORDER BY 1",
+    )
+    assert found == [
+        (0, '[["Sales", "1,200"]]', "item_7"),
+        (1, '[["Total assets", "9,876"]]', "item_8"),
+        (2, '[["Sales", "1,200"]]', "item_7"),
+    ]
+    assert sum(report.removed.values()) == 6
+
+
+def test_different_tables_that_share_numbers_are_numbered_anew(
+    tmp_path: Path, folder: FilingFolder
+) -> None:
+    source = tmp_path / "old.duckdb"
+    with foreign(source) as connection:
+        for item in ("item_7", "item_8"):
+            section = add_section(connection, item, f"The text of {item}.")
+            add_table(connection, section, 1, item, "second")
+            add_table(connection, section, 0, item, "first")
+            add_table(connection, section, 0, item, "first")
+            add_table(connection, section, None, item, "unnumbered")
+    bring(source, folder)
+    assert rows(
+        folder.writer,
+        "SELECT t.table_index, section_type, table_data->>'$[0][1]' FROM tables t "
+        "JOIN sections s ON s.id = t.section_id ORDER BY 1",
+    ) == [
+        (number, item, which)
+        for number, (item, which) in enumerate(
+            (item, which)
+            for item in ("item_7", "item_8")
+            for which in ("first", "second", "unnumbered")
+        )
+    ]
+    assert failed(read_health(folder.writer)) <= {"completeness"}
