@@ -133,12 +133,23 @@ def header_height(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> in
     numeric = _numeric_columns(rows[next(values, 0) :], columns)
     height = 0
     for number, row in enumerate(rows[:_MOST]):
-        kind = _kind(row, columns, started=height > 0)
+        kind = _kind(row, columns, started=_are_named(rows[:height], columns))
         if kind == "body" or (kind == "words" and not _is_named(row, numeric, columns)):
             break
         if kind != "open":
             height = number + 1
     return height or _of_words(rows, columns)
+
+
+def _are_named(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> bool:
+    """Whether rows of headers tell each column from the others."""
+    names: list[list[str]] = [[] for _ in columns]
+    for row in rows:
+        for cell in row:
+            for index in covered(cell, columns):
+                names[index].append(cell.text)
+    told = [tuple(name) for name in names[1:] if name]
+    return bool(told) and len(set(told)) == len(told)
 
 
 def _is_named(row: Sequence[Cell], numeric: set[int], columns: Sequence[Span]) -> bool:
@@ -166,7 +177,7 @@ def _kind(row: Sequence[Cell], columns: Sequence[Span], *, started: bool) -> str
     Args:
         row: one near the top.
         columns: of the table.
-        started: whether a row above it is a header; years beside a label are values then.
+        started: whether rows above it name each column; years beside a label are values then.
     """
     beside = [cell for cell in row if 0 not in covered(cell, columns) or len(columns) == 1]
     label = next((cell for cell in row if 0 in covered(cell, columns)), None)

@@ -78,8 +78,10 @@ def _is_number(text: str) -> bool:
 
 def _is_contents(grid: Grid) -> bool:
     """Rows that name items or end in a page number that never falls."""
-    rows = [[text for text in row if text] for row in grid.body]
-    rows = [row for row in rows if len(row) > 1]
+    filled = [[text for text in row if text] for row in grid.body if any(row)]
+    rows = [row for row in filled if len(row) > 1]
+    if _is_split_contents(filled):
+        return True
     if len(rows) < 2:
         return len(rows) == 1 and bool(_ITEM.match(rows[0][0])) and len(rows[0]) < 4
     items = sum(1 for row in rows if _ITEM.match(row[0]) or _ITEM.match(row[1]))
@@ -91,6 +93,14 @@ def _is_contents(grid: Grid) -> bool:
         return False
     numbers = [int(re.findall(r"\d+", page)[0]) for page in pages if re.search(r"\d", page)]
     return _rises(numbers)
+
+
+def _is_split_contents(rows: Sequence[Sequence[str]]) -> bool:
+    """Items on rows of their own, and no numbers but pages behind titles."""
+    items = sum(1 for row in rows if _ITEM.match(row[0]))
+    numbered = [row for row in rows if any(map(_is_number, row))]
+    pages = sum(1 for row in numbered if len(row) < 4 and _PAGE.fullmatch(row[-1]))
+    return items > 2 and len(numbered) > 2 and pages == len(numbered)
 
 
 def _wordy(rows: Sequence[Sequence[str]]) -> bool:

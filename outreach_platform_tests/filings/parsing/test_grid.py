@@ -153,6 +153,16 @@ class TestHeaders:
         assert found.headers == ["", "U.S.", "Japan"]
         assert found.body[0] == ["Drug A", "2036", "2035"]
 
+    def test_go_on_with_years_where_columns_share_a_name(self):
+        found = grid(
+            '<tr><td></td><td colspan="2">Three months</td><td colspan="2">Six months</td></tr>'
+            + row("EARNINGS", "2023", "2022", "2023", "2022")
+            + row("Sales", "5", "6", "7", "8")
+        )
+        assert found.headers[0] == "EARNINGS"
+        assert found.headers[3] == "Six months 2023"
+        assert len(found.body) == 1
+
     def test_years_beside_a_period_name_columns(self):
         found = grid(row("Years ended May 31,", "2006", "2005") + row("Sales", "5", "6"))
         assert found.headers == ["Years ended May 31,", "2006", "2005"]

@@ -95,6 +95,10 @@ LAYOUT = {
         ("Item 1A.", "Risk Factors", "10"),
         ("Item 2.", "Properties", "17"),
     ),
+    "contents on split rows": table(
+        *(("Item 1.", ""), ("Financial Statements", "3"), ("Item 2.", ""), ("Discussion", "32")),
+        *(("Item 3.", ""), ("Disclosures about risk", "49")),
+    ),
     "index of statements": table(
         ("", "Page"),
         ("Report of Independent Accountants", "44"),
