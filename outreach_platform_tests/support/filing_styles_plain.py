@@ -230,3 +230,19 @@ def plain_combined(seed: random.Random) -> Styled:
         return f"ITEM{'S' if len(body.numbers) > 1 else ''} {joined}.  {body.title.upper()}"
 
     return filed(paged(COVER + rendered(bodies, Layout(heading)) + SIGNATURES), bodies)
+
+
+@style
+def plain_part_three_at_once(seed: random.Random) -> Styled:
+    words = Words(seed)
+    title = "Directors and Executive Officers; Executive Compensation; Security Ownership;"
+    bodies = combined(
+        annual(words, OLD), ("10", "11", "12", "13"), f"{title} Certain Relationships", words
+    )
+
+    def heading(body: Body) -> str:
+        if len(body.numbers) == 1:
+            return capitals(body)
+        return f"ITEMS {body.numbers[0]} THROUGH {body.numbers[-1]}."
+
+    return filed(paged(COVER + rendered(bodies, Layout(heading)) + SIGNATURES), bodies)

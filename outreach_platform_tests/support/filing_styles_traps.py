@@ -221,3 +221,15 @@ def plain_mixed_without_empty_lines(seed: random.Random) -> Styled:
     bodies = annual(Words(seed), MIDDLE)
     text = rendered(bodies, Layout(mixed, indent="")).replace("\n\n", "\n")
     return filed(paged(COVER + text + SIGNATURES), bodies, year=MIDDLE)
+
+
+@style
+def plain_headings_under_tables(seed: random.Random) -> Styled:
+    """Rows of figures end right above the next heading, and its text begins right below."""
+    bodies = annual(Words(seed), OLD)
+    text = rendered(bodies, Layout(mixed))
+    for body in bodies[1:]:
+        rows = "\n".join(f"{'Sacks of flour':<40}{seed.randint(100, 999):>12}" for _ in range(3))
+        heading = mixed(body)
+        text = text.replace(f"\n\n{heading}\n\n", f"\n\n{rows}\n{heading}\n", 1)
+    return filed(paged(COVER + text + SIGNATURES), bodies)

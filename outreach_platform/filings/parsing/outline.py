@@ -8,6 +8,8 @@ from outreach_platform.filings.parsing.items import Item
 
 # Below this a candidate is taken for a mention.
 ENOUGH = 2.0
+# Where an item is lacking between its neighbours, a heading of its title needs less.
+ENOUGH_IN_GAP = 1.0
 # Out of the form's order only a heading beyond doubt counts.
 ENOUGH_ASTRAY = 4.0
 
@@ -71,8 +73,35 @@ def choose(candidates: Sequence[Candidate], items: tuple[Item, ...]) -> Outline:
         strays.append(one)
         taken |= set(one.slots)
         lines.add(one.heading.first)
-    chosen = sorted([*backbone, *strays], key=lambda one: one.heading.first)
-    return Outline(items, chosen, frozenset(one.heading.first for one in strays))
+    astray = frozenset(one.heading.first for one in strays)
+    filled = _filled(backbone, [one for one in ordered if not taken & set(one.slots)])
+    chosen = sorted([*filled, *strays], key=lambda one: one.heading.first)
+    return Outline(items, chosen, astray)
+
+
+def _filled(chain: Sequence[Candidate], left: Sequence[Candidate]) -> list[Candidate]:
+    """The chain with headings of lacking items that stand between the item's neighbours.
+
+    A sentence that begins with an item and its title stands inside of a paragraph, and is none.
+    """
+    filled = list(chain)
+    for one in sorted(left, key=lambda one: -one.score):
+        if one.score < ENOUGH_IN_GAP or "title" not in one.evidence or not filled:
+            continue
+        if "inside_paragraph" in one.evidence:
+            continue
+        before = [other for other in filled if other.heading.first < one.heading.first]
+        behind = [other for other in filled if other.heading.first >= one.heading.first]
+        follows = all(
+            other.reach < one.slots[0] and other.heading.last < one.heading.first
+            for other in before
+        )
+        if follows and all(
+            one.reach < other.slots[0] and one.heading.last < other.heading.first
+            for other in behind
+        ):
+            filled.append(one)
+    return filled
 
 
 def _once(chain: Sequence[Candidate]) -> list[Candidate]:
