@@ -74,6 +74,7 @@ def test_what_stands_in_the_log_alone_is_kept(path: Path) -> None:
     assert not log.exists()
 
 
+@pytest.mark.slow
 def test_a_second_run_gains_nothing(path: Path) -> None:
     first = compact(path, now=NOW)
     second = compact(path, now=NOW)

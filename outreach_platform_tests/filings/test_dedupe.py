@@ -202,6 +202,7 @@ def test_a_better_section_brings_its_chunks(path: Path) -> None:
     assert_flawless(path, gaps=True)
 
 
+@pytest.mark.slow
 def test_a_twin_with_the_same_text_leaves_its_chunks_to_a_section_without(path: Path) -> None:
     text = section_row(FIRST, *SECTION)["content_text"]
     kept = model.section_id(FIRST, *SECTION)
@@ -285,6 +286,7 @@ def test_orphans_go_only_where_nothing_is_left_to_belong_to(
     assert bool(read_health(path).gaps) is gaps
 
 
+@pytest.mark.slow
 def test_a_kind_that_lost_all_its_rows_is_to_be_extracted_again(path: Path) -> None:
     spoil(path, f"DELETE FROM sections WHERE accession_number = '{FIRST}'")
     clean(path)
@@ -329,6 +331,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(path: Path) -> None:
     assert done.model_dump(include=same) == told.model_dump(include=same)
 
 
+@pytest.mark.slow
 def test_the_backup_is_the_database_from_before(path: Path) -> None:
     spoil(path, "INSERT INTO sections FROM sections")
     before = content(path)
@@ -370,6 +373,7 @@ def test_an_error_in_the_midst_leaves_the_database_as_it_was(
     assert content(path) == before
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_decides_nothing(path: Path, tmp_path: Path) -> None:
     for number, text in enumerate((OLD, OLD.upper(), OLD.lower())):
         spoil(path, lambda c, t=text, n=number: insert(

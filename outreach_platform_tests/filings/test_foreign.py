@@ -220,7 +220,6 @@ def test_the_parts_of_a_quarterly_report_are_told_by_title_then_by_order(
     assert report.removed == {"sections: the same text stands for this item": 1}
 
 
-@pytest.mark.slow
 def test_what_cannot_be_placed_is_kept_aside_with_its_reason(
     tmp_path: Path, folder: FilingFolder
 ) -> None:
@@ -299,6 +298,7 @@ def test_a_filing_that_is_only_registered_here_takes_foreign_rows(
     assert status == {"sections": "done", **dict.fromkeys(model.KINDS[1:], "pending")}
 
 
+@pytest.mark.slow
 def test_an_error_in_the_transaction_leaves_ours_as_it_was(
     tmp_path: Path, folder: FilingFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,6 +362,7 @@ def test_other_files_are_refused(tmp_path: Path, folder: FilingFolder) -> None:
         import_foreign(folder.writer, connection, now=NOW)
 
 
+@pytest.mark.slow
 def test_another_copy_of_our_own_schema_comes_in(tmp_path: Path, folder: FilingFolder) -> None:
     source = whole_database(tmp_path / "copy.duckdb")
     report = bring(source, folder)
@@ -425,6 +426,7 @@ def add_table(
     )
 
 
+@pytest.mark.slow
 def test_tables_found_once_a_section_without_html_to_tell_it(
     tmp_path: Path, folder: FilingFolder
 ) -> None:
@@ -456,6 +458,7 @@ def test_tables_found_once_a_section_without_html_to_tell_it(
     assert sum(report.removed.values()) == 6
 
 
+@pytest.mark.slow
 def test_different_tables_that_share_numbers_are_numbered_anew(
     tmp_path: Path, folder: FilingFolder
 ) -> None:

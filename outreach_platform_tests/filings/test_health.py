@@ -181,7 +181,6 @@ def test_gaps_are_told_with_their_reason(path: Path, statement: str, reason: str
     assert FIRST in " ".join(problems(health, LIMITS))
 
 
-@pytest.mark.slow
 def test_a_filing_without_tables_may_be_complete(path: Path) -> None:
     health = spoil(
         path,
@@ -195,6 +194,7 @@ def test_a_filing_without_tables_may_be_complete(path: Path) -> None:
     assert health.filings_with_tables == 0
 
 
+@pytest.mark.slow
 def test_a_refused_filing_is_no_gap_and_a_share_below_the_limit_is_told(path: Path) -> None:
     health = read_health(path)
     assert REFUSED not in {gap.accession_number for gap in health.gaps}
@@ -232,6 +232,17 @@ def test_text_outside_of_chunks_is_found(path: Path, statement: str, reason: str
     assert all(place.reason.endswith(reason) for place in health.uncovered_examples)
     assert {place.section_type for place in health.uncovered_examples} == {"item_1"}
     assert "coverage" in failed(health)
+
+
+def test_chunks_that_wait_to_be_made_anew_may_leave_text_out_but_not_lie(path: Path) -> None:
+    waiting = "UPDATE filing_status SET status = 'pending' WHERE kind = 'chunks'"
+    health = spoil(path, waiting, "DELETE FROM chunks WHERE chunk_level = 2")
+    assert (health.uncovered, health.unresolved) == (0, 0)
+    assert health.pending == {"chunks": 2}
+    assert failed(health) == {"completeness"}
+    lying = spoil(path, "UPDATE chunks SET chunk_text = 'other words'")
+    assert lying.unresolved == 6
+    assert "coverage" in failed(lying)
 
 
 def test_white_space_needs_no_chunk(path: Path) -> None:
