@@ -13,6 +13,9 @@ from outreach_platform.enrichment.funnel import FunnelRecord
 from outreach_platform.enrichment.layout import EnrichmentFolder
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.studies import StudiesRecord, studies_file
+from outreach_platform.filings.database import writer
+from outreach_platform.filings.layout import FilingFolder
+from outreach_platform.filings.publish import publish
 from outreach_platform.foundation.lake import read_record, write_record
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.dead_runs import PID_TAG
@@ -69,7 +72,7 @@ def test_demo_twice(product: Product) -> None:
     assert "K1 stopped it" in first.err
     assert "files: data/exports, data/raw   objects: data/objects" in first.err
     assert "`outreach enrich export open.csv` writes what is still open" in first.err
-    *states, events, companies, people = first.rows
+    *states, events, companies, people, filings = first.rows
     rows = {row["state"]: row for row in states}
     assert list(rows) == list(STATES)
     published = set(STATES) - {DIRTY_STATE}
@@ -88,16 +91,18 @@ def test_demo_twice(product: Product) -> None:
         assert len(shell.sql("SELECT * FROM snapshots").fetchall()) == 5
     check_events(product, events)
     check_funnel(companies, people)
+    check_filings(product, filings)
 
     second = product("demo", "--no-serve", "--json")
     assert second.code == 0, second.err
-    *states, _, companies, people = second.rows
+    *states, _, companies, people, filings = second.rows
     said = {row["state"]: row["message"] for row in states}
     assert said.pop(DIRTY_STATE).endswith("K1 TRIGGERED: Company bad ratio 24.7% > 15.0%"), (
         "promotions have mended masters, and the dirty state is dirty all the same"
     )
     assert set(said.values()) == {"all kill switches passed"}, "K2 against the first"
     check_funnel(companies, people)
+    check_filings(product, filings)
     assert len(product.folder("WV").published_versions()) == 2
     assert find_bytes(product.data, CANARY) == []
     assert CANARY not in first.out + first.err + second.out + second.err
@@ -110,6 +115,7 @@ def test_demo_twice(product: Product) -> None:
             "events_job": 2,
             "enrichment_pull_job": 2,
             "promotion_job": 1,
+            "filings_job": 4,
         }
     assert not any(alive(pid) for pid in pids)
 
@@ -126,6 +132,17 @@ def check_funnel(companies: dict, people: dict) -> None:
     assert companies["invalid"] + companies["promoted"] == 119
     assert people["invalid"] + people["promoted"] == 5
     assert companies["problems"] == people["problems"] == []
+
+
+def check_filings(product: Product, row: dict) -> None:
+    """Four generated filings, each with all that there is to find in it."""
+    assert (row["filings"], row["status"], row["problems"]) == ("filings", "published", [])
+    counts = ("total_filings", "filings_with_sections", "filings_with_tables")
+    assert [row[name] for name in counts] == [4, 4, 4]
+    published = FilingFolder(product.data).published
+    with duckdb.connect(str(published), read_only=True) as shell:
+        marked = shell.sql("SELECT count(*) FROM footnotes WHERE marker = '(1)'").fetchall()
+        assert marked == [(3,)]
 
 
 def check_events(product: Product, row: dict) -> None:
@@ -151,6 +168,24 @@ def check_events(product: Product, row: dict) -> None:
         effects = [r.effect for r in results if r and r.status == "estimated"]
         assert effects
         assert all(effect is not None and effect > 5 for effect in effects)
+
+
+@pytest.mark.slow
+def test_a_folder_with_real_filings_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    product = Product(tmp_path)
+    folder = FilingFolder(product.data)
+    with writer(folder) as connection:
+        connection.execute(
+            "INSERT INTO filings (accession_number, form_type, cik) "
+            "VALUES ('0000320193-24-000123', '10-K', '0000320193')"
+        )
+    publish(folder)
+    done = Inside(product, capsys)("demo", "--no-serve")
+    assert (done.code, done.out) == (2, "")
+    assert f"{product.data} holds real filings" in done.err
+    assert not (product.data / "embedded").exists(), "no sample was begun"
 
 
 @pytest.mark.slow

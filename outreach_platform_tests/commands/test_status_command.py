@@ -1,4 +1,4 @@
-"""What `outreach status` says of events and enrichment, from what stands on disk alone."""
+"""What `outreach status` says of events, enrichment and filings, from what stands on disk alone."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,12 +7,17 @@ import pytest
 
 from outreach_platform.commands.status_enrichment import enrichment_rows
 from outreach_platform.commands.status_events import event_rows
+from outreach_platform.commands.status_filings import filing_rows
 from outreach_platform.enrichment.funnel import Funnel, FunnelRecord
 from outreach_platform.enrichment.layout import EnrichmentFolder
 from outreach_platform.events.extract import InvalidEventsError
 from outreach_platform.events.run import EventsRun
+from outreach_platform.filings.database import writer
+from outreach_platform.filings.layout import FilingFolder
+from outreach_platform.filings.publish import publish
 from outreach_platform.foundation.lake import write_record
 from outreach_platform.foundation.postgres.url import DatabaseUrl
+from outreach_platform.settings import load_settings
 from outreach_platform_tests.support.event_rows import (
     create_source,
     event,
@@ -53,7 +58,8 @@ def test_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     inside = Inside(Product(tmp_path), capsys)
     done = inside("status", "--json")
     assert (done.code, done.err) == (0, "")
-    *states, events, companies, people = done.rows
+    *states, events, companies, people, filings = done.rows
+    assert (filings["filings"], filings["status"]) == ("filings", "never run")
     assert [r["state"] for r in states] == ["WV", "PA", "VA", "MD", "OH", "DE"]
     assert events == row
     assert [r["workspace"] for r in (companies, people)] == ["company", "people"]
@@ -181,3 +187,30 @@ def test_what_is_open_in_the_workspace(
         [said] if said else []
     )
     assert (people["status"], people["problems"]) == ("up to date", [])
+
+
+def test_filings_of_a_new_folder_never_ran(tmp_path: Path) -> None:
+    (row,) = filing_rows(load_settings(data_dir=tmp_path))
+    assert (row["filings"], row["status"], row["problems"]) == ("filings", "never run", [])
+
+
+def test_filings_tell_of_what_is_wrong_in_their_database(tmp_path: Path) -> None:
+    folder = FilingFolder(tmp_path)
+    with writer(folder) as connection:
+        connection.execute(
+            "INSERT INTO filings (accession_number, form_type) "
+            "VALUES ('0000320193-24-000123', '10-K')"
+        )
+    publish(folder)
+    (row,) = filing_rows(load_settings(data_dir=tmp_path))
+    assert (row["status"], row["total_filings"], row["filings_with_chunks"]) == ("published", 1, 0)
+    assert any("pending" in problem for problem in row["problems"])
+
+
+def test_a_damaged_filings_database_is_told(tmp_path: Path) -> None:
+    folder = FilingFolder(tmp_path)
+    folder.published.parent.mkdir(parents=True)
+    folder.published.write_text("no database")
+    (row,) = filing_rows(load_settings(data_dir=tmp_path))
+    assert row["status"] == "failed"
+    assert str(folder.published) in row["problems"][0]
