@@ -22,6 +22,9 @@ _PAGE_WORD = re.compile(
 _WORD = re.compile(r"[a-z]{4,}")
 _LONGEST_ROW = 400
 _WRAPPED_ROW = 120
+_LONGEST_LIST = 1500
+# A list without pages and links is one whose items come again, this share of them and so many.
+_AGAIN, _MANY = 0.7, 4
 _LONGEST_GAP = 8000
 _MANY_LINKS = 4
 
@@ -80,9 +83,8 @@ def find_contents(document: Document, headings: Sequence[Heading]) -> Contents:
     regions: list[Region] = []
     rows: list[Heading] = []
     for run in _runs(reader, headings):
-        while run and not (run[-1].kind != "part" and reader.tells_page(run[-1])):
-            run.pop()
-        if _lists_items(reader, run):
+        _trim(reader, run)
+        if run and (_lists_items(reader, run) or _come_again(reader, run, headings)):
             regions.append(_region(reader, run))
             rows += run
     targets = {row.first: target for row in rows if (target := reader.target(row)) is not None}
@@ -152,7 +154,13 @@ class _Rows:
             line.end - line.start for line, row in zip(between, are_rows, strict=True) if row
         )
         slack = 40 if any(are_rows) or self.tells_page(one) else 0
-        return total - rows <= max(0.3 * total if total > 150 else 0, slack)
+        listed = total < _LONGEST_LIST and all(map(self._is_listed, between))
+        return listed or total - rows <= max(0.3 * total if total > 150 else 0, slack)
+
+    def _is_listed(self, line: Line) -> bool:
+        """Whether a line is short and no sentence."""
+        ended = self.document.text[line.end - 1] in ".;:"
+        return line.end - line.start < _WRAPPED_ROW and not ended
 
     def _rows_of(self, lines: Sequence[Line]) -> list[bool]:
         """Which lines are rows; a row may run over some lines before its page number comes."""
@@ -164,6 +172,13 @@ class _Rows:
             if not found[index] and found[index + 1] and short and not ended:
                 found[index] = True
         return found
+
+
+def _trim(reader: _Rows, run: list[Heading]) -> None:
+    """Leave the first headings behind a list out of it."""
+    paged = any(map(reader.tells_page, run))
+    while run and (run[-1].kind == "part" or (paged and not reader.tells_page(run[-1]))):
+        run.pop()
 
 
 def _runs(reader: _Rows, headings: Sequence[Heading]) -> list[list[Heading]]:
@@ -187,6 +202,13 @@ def _lists_items(reader: _Rows, run: Sequence[Heading]) -> bool:
         return False
     telling = sum(map(reader.tells_page, items))
     return telling >= 3 and telling >= 0.4 * len(items)
+
+
+def _come_again(reader: _Rows, run: Sequence[Heading], headings: Sequence[Heading]) -> bool:
+    """Whether the items of a run stand again behind it, where their text is."""
+    named = {reader.key(heading) for heading in run if heading.kind == "item"}
+    behind = {reader.key(heading) for heading in headings if heading.first > run[-1].last}
+    return len(named) >= _MANY and len(named & behind) >= _AGAIN * len(named)
 
 
 def _region(reader: _Rows, run: Sequence[Heading]) -> Region:

@@ -16,6 +16,8 @@ _REACH = 4
 # A part's first item without a heading has this much text at least before the next heading.
 _TEXT = 2000
 _LONGEST_TITLE = 120
+# A statement has so many digits in so many characters behind its title; a list of pages has fewer.
+_STATEMENT, _FIGURES = 800, 60
 
 
 def linked_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -79,7 +81,9 @@ def _first_statement(ground: Ground) -> int | None:
     for index, line in enumerate(ground.document.lines):
         if line.end - line.start > _LONGEST_TITLE or line.link or ground.contents.holds(index):
             continue
-        if STATEMENT_TITLE.match(ground.document.line_text(line)):
+        text = ground.document.text
+        figures = sum(map(str.isdigit, text[line.end : line.end + _STATEMENT]))
+        if figures >= _FIGURES and STATEMENT_TITLE.match(text[line.start : line.end]):
             return index
     return None
 

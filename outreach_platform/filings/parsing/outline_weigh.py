@@ -200,10 +200,12 @@ def _stands_alone(document: Document, heading: Heading, rest: str) -> bool:
     """Whether a title that runs on in small letters is still a line of its own, no sentence."""
     if len(rest) > _LONG_TITLE or rest.rstrip()[-1:] in tuple('.;,:)\u201d"') or _SAYS.search(rest):
         return False
-    behind = document.lines[heading.last + 1] if heading.last + 1 < len(document.lines) else None
     own = document.lines[heading.last]
-    styled = own.bold or own.centred
-    return styled or behind is None or document.text.count("\n", own.end, behind.start) > 1
+    if own.bold or own.centred or heading.last + 1 >= len(document.lines):
+        return True
+    behind = document.lines[heading.last + 1]
+    blank = document.text.count("\n", own.end, behind.start) > 1
+    return blank or not document.text[behind.start].islower()
 
 
 def _titled(document: Document, heading: Heading, items: Sequence[Item]) -> tuple[Heading, Match]:
@@ -259,7 +261,7 @@ def _inside_paragraph(document: Document, heading: Heading) -> bool:
     if document.text.count("\n", before.end, heading.start) > 1:
         return False
     text = document.line_text(before).rstrip()
-    return len(text) > 40 and text[-1] not in ".:;!?-=_*"
+    return len(text) > 40 and (text[-1].islower() or text[-1] in ',(\u201c"')
 
 
 def row_slots(ground: Ground) -> Iterator[tuple[Heading, tuple[int, ...]]]:

@@ -9,7 +9,15 @@ from outreach_platform.filings.parsing.items import Item
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 _IGNORED = frozenset(
-    ("the", "a", "an", "and", "of", "or", "to", "for", "on", "in", "s", "our", "its")
+    (
+        *("the", "a", "an", "and", "of", "or", "to", "for", "on", "in", "s", "our", "its", "by"),
+        *("registrant", "company", "corporation", "partnership", "trust", "issuer"),
+    )
+)
+_SAME_WORDS = {"shareholder": "stockholder", "securityholder": "stockholder", "stock": "equity"}
+_OWNER = re.compile(
+    r"\s+of\s+(?:the\s+|our\s+|its\s+)?(?:registrant|company|corporation|partnership|trust|issuer)\b",
+    re.I,
 )
 _LONGEST = 400
 # A line that heads a financial statement.
@@ -50,7 +58,8 @@ def match(text: str, items: Sequence[Item]) -> Match:
     best = Match(0.0, 0)
     for wording in items[0].wordings:
         best = max(best, _fit(said, _stems(wording)), key=lambda one: (one.likeness, one.end))
-    return best
+    owner = _OWNER.match(text, best.end) if best.end else None
+    return Match(best.likeness, owner.end()) if owner else best
 
 
 def opens_like(text: str, item: Item) -> bool:
@@ -80,7 +89,7 @@ def _fit(said: list[tuple[str, int]], wording: tuple[str, ...]) -> Match:
         if stem in expected:
             shared.add(stem)
         likeness = 2 * len(shared) / (len(seen) + len(expected))
-        if likeness > best.likeness:
+        if likeness and likeness >= best.likeness:
             best = Match(likeness, end)
     return best
 
@@ -91,8 +100,9 @@ def _words(text: str) -> list[tuple[str, int]]:
         lowered = text
     found: list[tuple[str, int]] = []
     for word in _WORD.finditer(lowered):
-        if word[0] not in _IGNORED:
-            found.append((_stem(word[0]), word.end()))
+        stem = _stem(word[0])
+        if stem not in _IGNORED:
+            found.append((_SAME_WORDS.get(stem, stem), word.end()))
     return found
 
 
