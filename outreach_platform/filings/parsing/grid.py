@@ -62,7 +62,9 @@ def read_grid(document: Document, source: TableSource) -> Grid | None:
         source: one of its tables.
     """
     if source.element is None:
-        return grid_of(text_rows(document.text[source.start : source.end].split("\n")))
+        # The first line counts with its indentation.
+        start = document.text.rfind("\n", 0, source.start) + 1
+        return grid_of(text_rows(document.text[start : source.end].split("\n")))
     rows = html_rows(source.element)
     superscripts = _name_superscripts(rows)
     grid = grid_of([join_pieces(row, *_GAPS) for row in rows])
@@ -125,10 +127,11 @@ def _headers(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> list[st
     parts: list[list[str]] = [[] for _ in columns]
     for row in rows:
         for cell in row:
-            if is_units(cell.text) and not any(char.isdigit() for char in cell.text):
+            counted = any(char.isdigit() for char in cell.text)
+            if is_units(cell.text) and not counted:
                 continue
             for index in covered(cell, columns):
-                if not parts[index] or parts[index][-1] != cell.text:
+                if counted or not parts[index] or parts[index][-1] != cell.text:
                     parts[index].append(cell.text)
     return [" ".join(part) for part in parts]
 

@@ -21,7 +21,9 @@ def find_columns(rows: Sequence[Sequence[Cell]]) -> list[Span]:
     Args:
         rows: cells with something in them; pieces of numbers are joined.
     """
-    patterns = Counter(tuple((cell.start, cell.end) for cell in row) for row in rows)
+    # A cell alone in its row, a centred `ASSETS`, makes no column of its own.
+    together = [row for row in rows if len(row) > 1] or rows
+    patterns = Counter(tuple((cell.start, cell.end) for cell in row) for row in together)
     usual = [list(pattern) for pattern, _ in patterns.most_common(_PATTERNS)]
     spans = Counter(span for pattern in patterns.elements() for span in pattern)
     columns: list[Span] = []
@@ -52,6 +54,9 @@ def place(row: Sequence[Cell], columns: Sequence[Span]) -> list[str]:
     Two cells that fall into one column stand there one after the other: nothing is lost.
     """
     texts = [""] * len(columns)
+    if len(row) == 1 and not is_value(row[0].text) and _is_between(row[0], columns):
+        texts[0] = row[0].text
+        return texts
     for cell in row:
         over = covered(cell, columns)
         if len(over) > 1 and (is_value(cell.text) or is_dash(cell.text)):
@@ -69,6 +74,11 @@ def covered(cell: Cell, columns: Sequence[Span]) -> list[int]:
         return list(range(first, behind))
     beside = [index for index in (first - 1, first) if 0 <= index < len(columns)]
     return [min(beside, key=lambda index: _distance(span, columns[index]))]
+
+
+def _is_between(cell: Cell, columns: Sequence[Span]) -> bool:
+    first, behind = _over((cell.start, cell.end), columns)
+    return first == behind
 
 
 def _over(span: Span, columns: Sequence[Span]) -> tuple[int, int]:

@@ -179,6 +179,8 @@ def _kind(row: Sequence[Cell], columns: Sequence[Span], *, started: bool) -> str
         columns: of the table.
         started: whether rows above it name each column; years beside a label are values then.
     """
+    if len(row) == 1 and len(columns) > 1 and _is_before_values(row[0], columns):
+        return "open"
     beside = [cell for cell in row if 0 not in covered(cell, columns) or len(columns) == 1]
     label = next((cell for cell in row if 0 in covered(cell, columns)), None)
     if not beside:
@@ -195,6 +197,11 @@ def _kind(row: Sequence[Cell], columns: Sequence[Span], *, started: bool) -> str
     if all(_names_column(cell.text) for cell in beside):
         return "body" if started else "header"
     return "words"
+
+
+def _is_before_values(cell: Cell, columns: Sequence[Span]) -> bool:
+    """Whether a cell of words stands right of the labels and left of all values."""
+    return not is_value(cell.text) and columns[0][1] <= cell.start and cell.end <= columns[1][0]
 
 
 def _is_counted(text: str) -> bool:

@@ -1,5 +1,6 @@
 """Rows of cells from a table in plain text: cells stand apart by spaces and leader dots."""
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ from outreach_platform.filings.parsing.grid_numbers import (
     Cell,
     is_dash,
     is_value,
+    is_year,
     join_pieces,
 )
 
@@ -20,6 +22,8 @@ _SENTENCE = re.compile(r"(?<=[a-z)][.;:])  (?=[A-Z(])")
 # Stands for the second space between two sentences.
 _JOINT = "\ue002"
 _EDGES = 2
+# Rows at the top that may be headers, and how far off the middle one may stand.
+_HEADERS, _OFF_CENTRE = 6, 5
 # Numbers that begin further left may be labels.
 _LABELS = 12
 # Characters that may stand between the pieces of a number.
@@ -49,6 +53,7 @@ def text_rows(lines: Sequence[str]) -> list[list[Cell]]:
     edges = _right_edges(rows)
     whole = [join_pieces(_tails_split(row, edges), *_GAPS) for row in rows]
     _align(whole)
+    _spread(whole)
     return _labels_joined(whole)
 
 
@@ -137,3 +142,24 @@ def _align(rows: Sequence[Sequence[Cell]]) -> None:
         for cell in group:
             cell.start, cell.end = min(start, cell.start), end
         reach = end
+
+
+def _spread(rows: Sequence[Sequence[Cell]]) -> None:
+    """Widen headers that stand centred over an equal share of the headers below them.
+
+    Tables without rules tell in no other way that `Three Months Ended` is above two years.
+    """
+    top = [row for row in rows if row][:_HEADERS]
+    for row, below in itertools.pairwise(top):
+        upper = [cell for cell in row if cell.start >= _LABELS]
+        lower = [cell for cell in below if cell.start >= _LABELS]
+        if any(is_value(cell.text) and not is_year(cell.text) for cell in row):
+            return
+        if not upper or len(lower) <= len(upper) or len(lower) % len(upper):
+            continue
+        share = len(lower) // len(upper)
+        for index, cell in enumerate(upper):
+            first, last = lower[index * share], lower[(index + 1) * share - 1]
+            if abs(cell.start + cell.end - first.start - last.end) <= 2 * _OFF_CENTRE:
+                cell.start = min(cell.start, first.start)
+                cell.end = max(cell.end, last.end)

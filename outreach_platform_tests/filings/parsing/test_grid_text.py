@@ -107,6 +107,35 @@ def test_the_name_of_a_statement_beside_the_company_is_its_title():
     assert found.headers == ["December 31,", "1997", "1996"]
 
 
+def test_a_header_without_a_rule_reaches_over_what_it_is_centred_on():
+    found = grid(
+        "Text.\n\n<TABLE>\n"
+        "                        Three Months        Nine Months\n"
+        "                       1996     1995       1996     1995\n"
+        "Net sales...........  5,123    4,002      8,777    6,100\n"
+        "Net income..........    123       77        777      100\n"
+        "</TABLE>\n"
+    )
+    assert found.headers[1:] == [
+        "Three Months 1996",
+        "Three Months 1995",
+        "Nine Months 1996",
+        "Nine Months 1995",
+    ]
+
+
+def test_a_centred_group_of_rows_makes_no_column():
+    found = grid(
+        "Text.\n\n<TABLE>\n"
+        "                                    1996       1995\n"
+        "                     ASSETS\n"
+        "Cash                                   5          6\n"
+        "Goods                                  7          8\n"
+        "</TABLE>\n"
+    )
+    assert found.body[0] == ["ASSETS", "", ""]
+
+
 _AMOUNT = st.one_of(
     st.integers(0, 9_999_999).map(lambda n: f"{n:,}"),
     st.integers(1, 9_999).map(lambda n: f"({n:,})"),

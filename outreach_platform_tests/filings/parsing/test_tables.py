@@ -7,6 +7,7 @@ import pytest
 
 from outreach_platform.filings.model import Section, section_id, table_id
 from outreach_platform.filings.parsing.html import read_html
+from outreach_platform.filings.parsing.plain import read_plain
 from outreach_platform.filings.parsing.tables import extract_tables, find_tables
 from outreach_platform.filings.schema import COLUMNS
 
@@ -169,3 +170,52 @@ class TestCaptions:
     def test_nothing_is_taken_from_above_another_table(self):
         found = tables("<p><b>Sales</b></p>", SALES, SALES)
         assert [row["table_caption"] for row in found] == ["Sales", None]
+
+
+PLAIN_SHEET = """
+The text before.
+
+                   ACME WIDGETS, INC. AND SUBSIDIARIES
+                       CONSOLIDATED BALANCE SHEETS
+
+<TABLE>
+<CAPTION>
+                                                  December 31,
+                                             ---------------------
+                                               1996         1995
+                                             --------     --------
+<S>                                          <C>          <C>
+                     ASSETS
+Current assets:
+  Cash and cash equivalents                  $  1,234     $  2,345
+  Accounts receivable, less allowance for
+    doubtful accounts of $120 and $115          5,678        4,567
+  Inventories (Note 3)                          3,210        3,000
+                                             --------     --------
+      Total current assets                     10,122        9,912
+Total assets                                 $ 18,122     $ 17,412
+                                             ========     ========
+     LIABILITIES AND STOCKHOLDERS' EQUITY
+Accounts payable                             $  2,000     $  1,900
+Long-term debt                                  5,000        5,500
+Retained earnings                               9,953        8,953
+Total liabilities and stockholders' equity   $ 18,122     $ 17,412
+                                             ========     ========
+</TABLE>
+
+The text behind.
+"""
+
+
+def test_a_balance_sheet_of_the_1990s_in_plain_text():
+    found = extract_tables(read_plain(PLAIN_SHEET), (), ACCESSION)
+    assert len(found) == 1
+    row = found[0]
+    assert (row["table_category"], row["is_financial_statement"]) == ("balance_sheet", True)
+    assert row["table_name"] == "CONSOLIDATED BALANCE SHEETS"
+    assert json.loads(row["headers"]) == ["", "December 31, 1996", "December 31, 1995"]
+    body = json.loads(row["table_data"])
+    assert body[0] == ["ASSETS", "", ""]
+    assert body[2] == ["Cash and cash equivalents", "$1,234", "$2,345"]
+    label = "Accounts receivable, less allowance for doubtful accounts of $120 and $115"
+    assert body[3] == [label, "5,678", "4,567"]
