@@ -55,6 +55,10 @@ class TableRows(list[dict[str, Any]]):
         super().__init__(rows)
         self.found = tuple(found)
 
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[dict[str, Any]]]]:
+        """Travel to another process as a plain list: elements of lxml cannot."""
+        return list, (list(self),)
+
 
 def extract_tables(
     document: Document, sections: Sequence[Section], accession: str

@@ -43,6 +43,13 @@ class TestBelowTables:
         assert found[0]["table_id"] == table_id(ACCESSION, 0)
         assert found[0]["footnote_id"] == footnote_id(ACCESSION, table_id(ACCESSION, 0), "(1)", 0)
 
+    def test_rows_without_their_places_give_the_same(self):
+        document = read_html(f"<body>{sales()}<p>(1) Includes sales to affiliates.</p></body>")
+        rows = extract_tables(document, (), ACCESSION)
+        there = extract_footnotes(document, (), rows, ACCESSION)
+        assert there
+        assert extract_footnotes(document, (), list(rows), ACCESSION) == there
+
     def test_a_numbered_list_below_is_none(self):
         assert notes(sales("Net sales") + "<p>(1) Higher prices in all regions.</p>") == []
 

@@ -1,6 +1,7 @@
 """Tables as rows: what is data, where it belongs, what it is, what stands above it."""
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -56,6 +57,12 @@ class TestRows:
 
     def test_are_the_same_twice(self):
         assert tables(SALES, SALES) == tables(SALES, SALES)
+
+    def test_travel_to_another_process_as_a_plain_list(self):
+        found = tables(SALES)
+        travelled = pickle.loads(pickle.dumps(found))
+        assert type(travelled) is list
+        assert travelled == found
 
     def test_a_nested_table_is_one_of_its_own_and_not_in_the_outer_one(self):
         outer = f"<table><tr><td>Some words around it</td><td>{SALES}</td></tr></table>"
