@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from outreach_platform.filings.model import Section
 from outreach_platform.filings.parsing.document import Document
-from outreach_platform.filings.parsing.items import expected, is_quarterly
+from outreach_platform.filings.parsing.items import catalogue, expected, is_quarterly
 
 # Shares of the document's text.
 _OVERSIZE = 0.85
@@ -151,14 +151,15 @@ def _gaps(sections: Sequence[Section], form: str, year: int) -> Iterator[dict[st
 
     An amendment has only what it amends: there a gap is one between its first and last item.
     """
-    wanted = [item.key for item in expected(form, year)]
+    wanted = {item.key for item in expected(form, year)}
     there = {(one.section_part, one.section_type) for one in sections}
-    places = [place for place, key in enumerate(wanted) if key in there]
+    keys = [item.key for item in catalogue(form, year) if item.key in wanted | there]
     if form.upper().endswith("/A"):
-        wanted = wanted[places[0] : places[-1] + 1] if places else []
+        places = [place for place, key in enumerate(keys) if key in there]
+        keys = keys[places[0] : places[-1] + 1]
     before: tuple[str, str] | None = None
     missing: list[str] = []
-    for key in wanted:
+    for key in keys:
         if key not in there:
             missing.append(key[1])
             continue

@@ -20,7 +20,7 @@ from outreach_platform.filings.parsing.sections_second import with_second
 from outreach_platform.filings.parsing.sections_spans import spans_of
 
 # What a doubt takes from the confidence of the section it is about.
-_COSTS = {"stub": 0.2, "oversize": 0.25, "equal_texts": 0.3, "gap": 0.05}
+_COSTS = {"stub": 0.2, "oversize": 0.25, "equal_texts": 0.3, "gap": 0.15}
 # Headings in the text are less than one in this many rows of an index that stands for them.
 _FEW = 3
 # Headings over more than this share of the text are no index.

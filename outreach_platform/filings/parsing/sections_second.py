@@ -19,7 +19,7 @@ _FEWEST = 4
 # How far from a section's beginning its text may open, in characters.
 _NEAR = 400
 # Lengths within this factor, or this many characters, are the same.
-_FACTOR, _SLACK = 2.0, 1000
+_FACTOR, _SLACK = 2.0, 1500
 _LEAST = 40
 
 
