@@ -15,6 +15,10 @@ from typing import Any
 
 from outreach_platform.filings.parsing.html_source import MARK
 
+# Broken markup has attributes whose names hold quotes and brackets.
+_MISNAMED = "//*[@*[translate(name(), $odd, '') != name()]]"
+_ODD = "\"'<>=/"
+_NAME = re.compile(r"[^\s\"'<>=/]+")
 _ROOTS = frozenset(("html", "body"))
 
 
@@ -79,10 +83,7 @@ class Slicer:
         """Write the tree out once; note where each line begins, and where the body ends."""
         import lxml.etree
 
-        for element in self._root.iter("li"):
-            if not len(element) and element.text is None:
-                # Without any text the serialiser leaves out the end.
-                element.text = ""
+        _mend(self._root)
         kept = [self._mark(place) for place in reversed(self._places)]
         marked = str(lxml.etree.tostring(self._root, encoding="unicode", method="html"))
         for element, where, text in reversed(kept):
@@ -105,6 +106,18 @@ class Slicer:
         text = getattr(element, where)
         setattr(element, where, (text or "")[:offset] + MARK + (text or "")[offset:])
         return element, where, text
+
+
+def _mend(root: Any) -> None:
+    """Take from a tree what cannot be written so that it is read as the same."""
+    for element in root.iter("li"):
+        if not len(element) and element.text is None:
+            # Without any text the serialiser leaves out the end.
+            element.text = ""
+    for element in root.xpath(_MISNAMED, odd=_ODD):
+        for name in element.keys():  # noqa: SIM118 - no mapping
+            if not _NAME.fullmatch(name):
+                del element.attrib[name]
 
 
 def _opening(element: Any) -> str:

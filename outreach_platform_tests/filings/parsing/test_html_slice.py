@@ -94,6 +94,14 @@ def test_slices_are_fragments_that_stand_alone(html: str, slices: list[str]) -> 
     assert found == slices
 
 
+def test_attributes_with_broken_names_are_left_out() -> None:
+    document = read_html("""<p>x</p><p styl /="a>c</p><p a=1 'b<i>d</p><p>e</p>""")
+    html = document.slice_html(0, len(document.text))
+    assert is_balanced(html)
+    assert said(html) == squeezed(document.text) == "xcde"
+    assert '<p styl>c</p><p a="1">d</p>' in html
+
+
 def test_a_line_belongs_to_the_slice_it_begins_in() -> None:
     document = read_html("<p>one two</p><p>three</p>")
     assert document.slice_html(0, 3) == "<p>one two</p>"
