@@ -103,7 +103,7 @@ def _section_row(
         "id": section_id(meta.accession_number, section.section_part, section.section_type),
         "accession_number": meta.accession_number,
         "section_type": section.section_type,
-        "section_title": section.title or None,
+        "section_title": " ".join(section.title.split()) or None,
         "section_number": section.number,
         "section_part": section.section_part,
         "content_text": text,
