@@ -177,7 +177,7 @@ class FilingsRun:
         started = time.monotonic()
         rate = Rate(len(extraction.filings), self.tell, "merged")
         merged = []
-        with writer(self.folder) as connection:
+        with writer(self.folder, threads=1) as connection:
             for planned in staged_list(connection, extraction):
                 outcome = merge_filing(
                     connection, self.folder, self.run_id, planned, force=extraction.force
