@@ -76,6 +76,7 @@ def test_a_damaged_database(folder: FilingFolder) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_lost_file_begins_with_the_published_rows(folder: FilingFolder) -> None:
     with writer(folder) as connection:
         filing_rows.register(connection, filing_rows.add_filing(folder, 1))

@@ -142,6 +142,7 @@ def test_only_planned_kinds_are_replaced(
     assert dated == [(3,), (0,), (2,), (5,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [{"text": "new"}, {"sections": 2}, {"sections": 4}])
 def test_a_changed_section_rebuilds_what_refers_to_it(
     connection: duckdb.DuckDBPyConnection,
@@ -182,6 +183,7 @@ def test_nothing_replaces_a_full_result_unless_forced(
     assert statuses(connection)["chunks"] == ("empty", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("emptied", "kept"),
     [

@@ -82,6 +82,7 @@ def test_nothing_is_done_where_nothing_changed(folder: FilingFolder) -> None:
     assert publish(folder)
 
 
+@pytest.mark.slow
 def test_it_publishes_through_the_open_connection(folder: FilingFolder) -> None:
     fill(folder, [1])
     with writer(folder) as connection:
@@ -92,6 +93,7 @@ def test_it_publishes_through_the_open_connection(folder: FilingFolder) -> None:
         assert connection.execute("SELECT company_name FROM filings").fetchall() == [("Renamed",)]
 
 
+@pytest.mark.slow
 def test_whoever_reads_the_old_file_reads_on(folder: FilingFolder) -> None:
     fill(folder, [1])
     publish(folder)
