@@ -207,8 +207,10 @@ def _lists_items(reader: _Rows, run: Sequence[Heading]) -> bool:
 def _come_again(reader: _Rows, run: Sequence[Heading], headings: Sequence[Heading]) -> bool:
     """Whether the items of a run stand again behind it, where their text is."""
     named = {reader.key(heading) for heading in run if heading.kind == "item"}
+    if len(named) < _MANY:
+        return False
     behind = {reader.key(heading) for heading in headings if heading.first > run[-1].last}
-    return len(named) >= _MANY and len(named & behind) >= _AGAIN * len(named)
+    return len(named & behind) >= _AGAIN * len(named)
 
 
 def _region(reader: _Rows, run: Sequence[Heading]) -> Region:

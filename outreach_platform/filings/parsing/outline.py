@@ -116,22 +116,29 @@ def _once(chain: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _backbone(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The chain of highest score whose slots ascend."""
+    """The chain of highest score whose slots ascend; of equal chains the one that is first."""
     best: list[float] = []
     before: list[int] = []
+    # By slot: the best chain that reaches no further, and the candidate at its end.
+    ends: dict[int, tuple[float, int]] = {}
+    waiting: list[int] = []
     for index, one in enumerate(candidates):
+        for other in [
+            each for each in waiting if candidates[each].heading.last < one.heading.first
+        ]:
+            waiting.remove(other)
+            reach = candidates[other].reach
+            if best[other] > ends.get(reach, (0.0, -1))[0]:
+                ends[reach] = (best[other], other)
         score, previous = 0.0, -1
-        for other in range(index):
-            behind = candidates[other]
-            follows = behind.reach < one.slots[0]
-            if follows and behind.heading.last < one.heading.first and best[other] > score:
-                score, previous = best[other], other
+        for reach in sorted(ends):
+            if reach < one.slots[0] and ends[reach][0] > score:
+                score, previous = ends[reach]
         best.append(score + one.score)
         before.append(previous)
-    if not best:
-        return []
-    index = max(range(len(best)), key=best.__getitem__)
+        waiting.append(index)
     chain: list[Candidate] = []
+    index = max(range(len(best)), key=best.__getitem__) if best else -1
     while index >= 0:
         chain.append(candidates[index])
         index = before[index]

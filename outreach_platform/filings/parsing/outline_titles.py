@@ -7,7 +7,7 @@ from outreach_platform.filings.parsing.headings import Heading, title_text
 from outreach_platform.filings.parsing.items import Item
 from outreach_platform.filings.parsing.outline import Candidate
 from outreach_platform.filings.parsing.outline_weigh import Ground, held_slots, row_slots, weighed
-from outreach_platform.filings.parsing.titles import match, opens_like
+from outreach_platform.filings.parsing.titles import match, opening, openings
 
 _NUMBERED = re.compile(r"^\(?(\d{1,2})\s?\(?([A-Ca-c])?\)?[.):\s\u2013\u2014-]+(?=[A-Z])")
 _LONGEST = 160
@@ -25,6 +25,10 @@ def title_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[Ca
     wanted = _wanted(ground, candidates)
     if not wanted:
         return []
+    by_word: dict[str, list[int]] = {}
+    for slot in wanted:
+        for word in openings(ground.items[slot]):
+            by_word.setdefault(word, []).append(slot)
     found: list[Candidate] = []
     part = ""
     parts = {heading.first: heading.part for heading in ground.headings if heading.kind == "part"}
@@ -35,7 +39,7 @@ def title_candidates(ground: Ground, candidates: Sequence[Candidate]) -> list[Ca
             continue
         if line.link in ground.contents.links:
             continue
-        found += _titles_at(ground, index, wanted, part)
+        found += _titles_at(ground, index, by_word, part)
     return found
 
 
@@ -59,7 +63,9 @@ def _wanted(ground: Ground, candidates: Sequence[Candidate]) -> list[int]:
     ]
 
 
-def _titles_at(ground: Ground, index: int, wanted: Sequence[int], part: str) -> Iterator[Candidate]:
+def _titles_at(
+    ground: Ground, index: int, by_word: dict[str, list[int]], part: str
+) -> Iterator[Candidate]:
     line = ground.document.lines[index]
     text = ground.document.line_text(line)
     letter = next((letter for letter in text if letter.isalpha()), "a")
@@ -68,7 +74,7 @@ def _titles_at(ground: Ground, index: int, wanted: Sequence[int], part: str) -> 
     number = _NUMBERED.match(text)
     start = line.start + (number.end() if number else 0)
     heading = Heading("item", index, index, line.start, line.end, start)
-    for slot in wanted:
+    for slot in by_word.get(opening(text[start - line.start :]), ()):
         item = ground.items[slot]
         said = f"{number[1]}{(number[2] or '').upper()}" if number else ""
         if (
@@ -87,6 +93,4 @@ def _is_title(ground: Ground, one: Candidate, item: Item) -> bool:
     text = title_text(ground.document, one.heading)
     found = match(text, [item])
     least = _SAME_LONG if len(text.split()) >= _LONG else _SAME
-    if not opens_like(text, item):
-        return False
     return found.likeness >= least and bool(_BEHIND.match(text[found.end :]))

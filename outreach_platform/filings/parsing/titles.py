@@ -20,6 +20,7 @@ _OWNER = re.compile(
     re.I,
 )
 _LONGEST = 400
+_OPENING = 60
 # A line that heads a financial statement.
 STATEMENT_TITLE = re.compile(
     r"^\W*(?:(?:un)?audited\s+)?(?:condensed\s+)?(?:consolidated\s+)?(?:condensed\s+)?"
@@ -62,10 +63,15 @@ def match(text: str, items: Sequence[Item]) -> Match:
     return Match(best.likeness, owner.end()) if owner else best
 
 
-def opens_like(text: str, item: Item) -> bool:
-    """Whether a text begins with a word of the item's titles: `Notes to …` does not."""
-    said = _words(text[:_LONGEST])
-    return bool(said) and any(said[0][0] in _stems(wording) for wording in item.wordings)
+def opening(text: str) -> str:
+    """The first word of a text that counts, as titles are compared by; empty without."""
+    said = _words(text[:_OPENING])
+    return said[0][0] if said else ""
+
+
+def openings(item: Item) -> frozenset[str]:
+    """The words that the item's titles begin with."""
+    return frozenset(_stems(wording)[0] for wording in item.wordings)
 
 
 def _match_all(said: list[tuple[str, int]], items: Sequence[Item]) -> Match:
