@@ -1,5 +1,6 @@
 """Staged rows: whole or not there, refused where the parser's rows are none of the table's."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from outreach_platform.filings import staging
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.model import KINDS, Extract, FilingMeta
 from outreach_platform.filings.schema import arrow_schema
-from outreach_platform.foundation.errors import IntegrityError
+from outreach_platform.foundation.errors import IntegrityError, OutreachError
 from outreach_platform_tests.support import filing_rows
 from outreach_platform_tests.support.filing_rows import FULL, rows_of, stage
+from outreach_platform_tests.support.small_disks import small_disk as small_disk
 
 
 @pytest.fixture
@@ -86,3 +88,15 @@ def test_only_the_filings_own_staging_is_discarded(
     staging.discard(folder, other.accession_number)
     assert list(folder.staging.iterdir()) == []
     assert list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_nothing_counts_as_staged(small_disk: Path) -> None:
+    folder = FilingFolder(small_disk)
+    meta = filing_rows.add_filing(folder, 1)
+    rows = rows_of(meta.accession_number, **FULL)
+    rows["sections"][0]["content_html"] = os.urandom(30 << 20).hex()
+    with pytest.raises(OutreachError, match=r"sections\.parquet cannot be written: the disk is"):
+        stage(folder, "run", meta, rows)
+    with pytest.raises(IntegrityError, match="nothing is staged"):
+        staging.read_report(folder, "run", meta.accession_number)
