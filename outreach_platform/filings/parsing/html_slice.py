@@ -16,8 +16,6 @@ from typing import Any
 from outreach_platform.filings.parsing.html_source import MARK
 
 # Broken markup has attributes whose names hold quotes and brackets.
-_MISNAMED = "//*[@*[translate(name(), $odd, '') != name()]]"
-_ODD = "\"'<>=/"
 _NAME = re.compile(r"[^\s\"'<>=/]+")
 _ROOTS = frozenset(("html", "body"))
 
@@ -114,9 +112,12 @@ def _mend(root: Any) -> None:
         if not len(element) and element.text is None:
             # Without any text the serialiser leaves out the end.
             element.text = ""
-    for element in root.xpath(_MISNAMED, odd=_ODD):
-        for name in element.keys():  # noqa: SIM118 - no mapping
-            if not _NAME.fullmatch(name):
+    names: set[str] = set()
+    for element in root.iter():
+        names.update(element.keys())
+    if broken := {name for name in names if not _NAME.fullmatch(name)}:
+        for element in root.iter():
+            for name in broken.intersection(element.keys()):
                 del element.attrib[name]
 
 
