@@ -13,6 +13,7 @@ _OPEN_SUBMISSION = re.compile(rb"^<(?:SEC|IMS)-DOCUMENT>", re.I | re.M)
 _CLOSED_SUBMISSION = re.compile(rb"</(?:SEC|IMS)-DOCUMENT>", re.I)
 _CLOSED_DOCUMENT = re.compile(rb"</DOCUMENT>", re.I)
 _CLOSED_TEXT = re.compile(rb"</(?:TEXT|DOCUMENT)>", re.I)
+_PAGE_END = re.compile(rb"</html>\s*\Z", re.I)
 _LAST_OPEN = re.compile(rb"^[ \t]*<DOCUMENT>", re.I | re.M)
 _COUNT = re.compile(rb"PUBLIC[ -]DOCUMENT[ -]COUNT[>:]\s*(\d+)", re.I)
 _HTML = re.compile(r"<(?:html|body)\b", re.I)
@@ -59,7 +60,8 @@ def unclosed_submission(data: bytes, documents: int) -> str | None:
     """
     if documents:
         last = [found.start() for found in _LAST_OPEN.finditer(data)][-1]
-        if not _CLOSED_TEXT.search(data, last):
+        # A page that closes is whole, whoever took the lines behind it away.
+        if not _CLOSED_TEXT.search(data, last) and not _PAGE_END.search(data[-100:]):
             return "its last document never closes"
     if not _OPEN_SUBMISSION.search(data, 0, 20_000) or _CLOSED_SUBMISSION.search(data):
         return None

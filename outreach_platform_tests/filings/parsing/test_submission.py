@@ -96,6 +96,11 @@ def test_a_document_alone_keeps_its_type() -> None:
     assert (found.header, found.main.type, found.main.filename) == ("", "10-Q", "d10q.htm")
 
 
+def test_a_document_whose_page_closes_is_whole() -> None:
+    page = f"<html><body><p>{TEXT}</p></body></html>\n"
+    assert opened(f"<DOCUMENT>\n<TYPE>10-K\n<TEXT>\n{page}").main.text == page
+
+
 def test_a_header_with_text_and_no_document_tags_is_read() -> None:
     found = opened(HEADER.format(count=1) + TEXT + "</SEC-DOCUMENT>\n")
     assert "ACCESSION NUMBER" in found.header
