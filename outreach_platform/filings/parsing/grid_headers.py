@@ -9,6 +9,7 @@ from outreach_platform.filings.parsing.grid_numbers import (
     Cell,
     is_dash,
     is_markers,
+    is_range,
     is_value,
     is_year,
 )
@@ -133,8 +134,11 @@ def header_height(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> in
     numeric = _numeric_columns(rows[next(values, 0) :], columns)
     height = 0
     for number, row in enumerate(rows[:_MOST]):
-        kind = _kind(row, columns, started=_are_named(rows[:height], columns))
-        if kind == "body" or (kind == "words" and not _is_named(row, numeric, columns)):
+        started = _are_named(rows[:height], columns)
+        kind = _kind(row, columns, started=started)
+        if kind == "words" and not _is_named(row, numeric, columns, years=not started):
+            break
+        if kind == "body":
             break
         if kind != "open":
             height = number + 1
@@ -152,11 +156,21 @@ def _are_named(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> bool:
     return bool(told) and len(set(told)) == len(told)
 
 
-def _is_named(row: Sequence[Cell], numeric: set[int], columns: Sequence[Span]) -> bool:
-    """Whether a row with a label names columns of numbers."""
-    if any(is_value(cell.text) for cell in row):
+def _is_named(
+    row: Sequence[Cell], numeric: set[int], columns: Sequence[Span], *, years: bool
+) -> bool:
+    """Whether a row with a label names columns of numbers.
+
+    Args:
+        row: label, and words beside it.
+        numeric: indices of columns of numbers.
+        columns: of the table.
+        years: whether some of its cells may be years.
+    """
+    if any(is_value(cell.text) and not (years and is_year(cell.text)) for cell in row):
         return False
-    return any(numeric & set(covered(cell, columns)) for cell in row[1:])
+    words = [cell for cell in row[1:] if any(char.isalpha() for char in cell.text)]
+    return any(numeric & set(covered(cell, columns)) for cell in words)
 
 
 def _numeric_columns(rows: Sequence[Sequence[Cell]], columns: Sequence[Span]) -> set[int]:
@@ -205,6 +219,8 @@ def _is_before_values(cell: Cell, columns: Sequence[Span]) -> bool:
 
 
 def _is_counted(text: str) -> bool:
+    if is_range(text):
+        return True
     return (is_value(text) and not is_year(text) and not is_markers(text)) or (
         is_dash(text) and not text[0].isalpha()
     )

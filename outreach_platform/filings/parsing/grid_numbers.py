@@ -27,6 +27,8 @@ _DASH = re.compile(
     re.I,
 )
 _YEAR = re.compile(rf"(?:19|20)\d\d\s?(?:[AEFP]\b)?(?:\s*,?\s*{MARKER})*")
+_BOUND = rf"[$]?(?:{_DIGITS})\s?%?"
+_RANGE = re.compile(rf"({_BOUND})\s*(?:-|\u2013|\u2014|to)\s*({_BOUND})(?:\s*{MARKER})*")
 _MARKERS = re.compile(rf"{MARKER}(?:[\s,]*{MARKER})*")
 _PREFIX = re.compile(rf"(?:{_CURRENCY}?\s*\(?\s*{_SIGN}?|\(\s*{_CURRENCY})", re.I)
 _OPENED = re.compile(
@@ -65,6 +67,12 @@ def superscript(figures: str) -> str:
 def is_value(text: str) -> bool:
     """Whether a cell holds a number, bare of words; a year is one too."""
     return bool(_VALUE.fullmatch(text))
+
+
+def is_range(text: str) -> bool:
+    """Whether a cell holds two numbers, from and to: `22.7% - 22.9%`; years make none."""
+    found = _RANGE.fullmatch(text)
+    return found is not None and not (is_year(found[1]) and is_year(found[2]))
 
 
 def is_dash(text: str) -> bool:

@@ -12,7 +12,12 @@ from outreach_platform.filings.parsing.document import Document, TableSource
 from outreach_platform.filings.parsing.footnotes_rows import row_notes
 from outreach_platform.filings.parsing.grid import Grid, read_grid
 from outreach_platform.filings.parsing.markdown import table_markdown
-from outreach_platform.filings.parsing.tables_caption import Caption, caption_above, captioned
+from outreach_platform.filings.parsing.tables_caption import (
+    Caption,
+    caption_above,
+    captioned,
+    named_by_labels,
+)
 from outreach_platform.filings.parsing.tables_layout import is_data
 
 _NAMES = {
@@ -114,7 +119,7 @@ def _row(table: DataTable, index: int, section: str | None, accession: str) -> d
         "id": table_id(accession, index),
         "accession_number": accession,
         "section_id": section,
-        "table_name": table.caption.name or named,
+        "table_name": table.caption.name or named or named_by_labels(grid) or None,
         "table_type": kind.table_type,
         "table_category": kind.category,
         "table_index": index,

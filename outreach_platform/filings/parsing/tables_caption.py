@@ -66,10 +66,21 @@ class Caption:
     @property
     def name(self) -> str:
         """A short name: the heading without `(Continued)`, units and closing colon."""
-        if not self.heading:
-            return ""
-        short = _TAIL.sub("", _UNITS_WITHIN.sub("", self.title)).strip(" :.-\u2013\u2014")
-        return short if len(short) <= _NAME else short[:_NAME].rsplit(" ", 1)[0]
+        return short_name(self.title) if self.heading else ""
+
+
+def short_name(text: str) -> str:
+    """A text without `(Continued)`, units and closing colon; empty where nothing is left."""
+    short = _TAIL.sub("", _UNITS_WITHIN.sub("", text)).strip(" :.-\u2013\u2014")
+    return short if len(short) <= _NAME else short[:_NAME].rsplit(" ", 1)[0]
+
+
+def named_by_labels(grid: Grid) -> str:
+    """What the header over the labels calls the table: `Working Capital Metrics`; else empty."""
+    name = short_name(grid.headers[0])
+    if name.count(" ") < 1 or is_period(name) or is_units(name) or not name[0].isupper():
+        return ""
+    return name
 
 
 def caption_above(

@@ -12,7 +12,13 @@ import re
 from collections.abc import Sequence
 
 from outreach_platform.filings.parsing.grid import Grid
-from outreach_platform.filings.parsing.grid_numbers import is_dash, is_markers, is_value, is_year
+from outreach_platform.filings.parsing.grid_numbers import (
+    is_dash,
+    is_markers,
+    is_range,
+    is_value,
+    is_year,
+)
 
 _ITEM = re.compile(r"(?:item|part|note)s?\s*[\divx]+[a-c]?\b", re.I)
 _PAGE = re.compile(
@@ -73,7 +79,7 @@ def _is_small_data(grid: Grid, cells: Sequence[str], rows: int, columns: int) ->
 
 
 def _is_number(text: str) -> bool:
-    return is_value(text) or (is_dash(text) and text[0] in "$-\u2013\u2014")
+    return is_value(text) or is_range(text) or (is_dash(text) and text[0] in "$-\u2013\u2014")
 
 
 def _is_contents(grid: Grid) -> bool:

@@ -163,6 +163,23 @@ class TestHeaders:
         assert found.headers[3] == "Six months 2023"
         assert len(found.body) == 1
 
+    def test_ranges_are_values(self):
+        found = grid(
+            row("Year ended", "2023", "2022")
+            + row("Volatility", "22.7-22.9%", "22.4% - 23.0%")
+            + row("Yield", "2.2%", "2.3%")
+        )
+        assert found.headers == ["Year ended", "2023", "2022"]
+        assert found.body[0][1] == "22.7-22.9%"
+
+    def test_years_among_words_name_columns(self):
+        found = grid(
+            row("Rating", "Current", "2022", "2021", "Total")
+            + row("BB", "$47", "$33", "209", "289")
+            + row("B", "", "7", "8", "15")
+        )
+        assert found.headers == ["Rating", "Current", "2022", "2021", "Total"]
+
     def test_years_beside_a_period_name_columns(self):
         found = grid(row("Years ended May 31,", "2006", "2005") + row("Sales", "5", "6"))
         assert found.headers == ["Years ended May 31,", "2006", "2005"]

@@ -174,6 +174,11 @@ class TestCaptions:
         assert found["table_name"] is None
         assert tables(SALES)[0]["table_caption"] is None
 
+    def test_the_header_over_the_labels_names_a_table_without_a_heading(self):
+        rows = (("Working Capital Metrics", "2023"), ("Days of sales", "45"), ("Days of debt", "9"))
+        assert tables(table(*rows))[0]["table_name"] == "Working Capital Metrics"
+        assert tables(table(("Years ended", "2023"), *rows[1:]))[0]["table_name"] is None
+
     def test_nothing_is_taken_from_above_another_table(self):
         found = tables("<p><b>Sales</b></p>", SALES, SALES)
         assert [row["table_caption"] for row in found] == ["Sales", None]
