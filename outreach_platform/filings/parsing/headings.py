@@ -8,7 +8,10 @@ from typing import Literal
 from outreach_platform.filings.parsing.document import Document, Line
 
 Kind = Literal["item", "part", "end"]
-_LETTERED = r"(?:\s?[-\u2013]?\s?\(?[A-Ca-c]\)?(?![A-Za-z0-9'\u2019]))?(?:\s?\(?T\)?(?![A-Za-z]))?"
+# `7A`, `7 A`, `7-A`, `7(A)`; `7.A` without a space, for `Item 1. A company` is no Item 1A.
+_LETTERED = (
+    r"(?:(?:\.|\s?[-\u2013]?\s?)\(?[A-Ca-c]\)?(?![A-Za-z0-9'\u2019]))?(?:\s?\(?T\)?(?![A-Za-z]))?"
+)
 _SPELLED = (
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
     *("twelve", "thirteen", "fourteen", "fifteen", "sixteen"),

@@ -101,7 +101,7 @@ _10K = (
     Item(
         "item_1c",
         "part_i",
-        ("cybersecurity", "cybersecurity risk management and strategy"),
+        ("cybersecurity",),
         since=2024,
         always=False,
     ),

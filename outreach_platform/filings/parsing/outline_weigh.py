@@ -9,7 +9,7 @@ from outreach_platform.filings.parsing.document import Document
 from outreach_platform.filings.parsing.headings import CONTINUED, Heading, extended, title_text
 from outreach_platform.filings.parsing.items import Item
 from outreach_platform.filings.parsing.outline import ENOUGH, Candidate
-from outreach_platform.filings.parsing.titles import Match, match
+from outreach_platform.filings.parsing.titles import Match, match, share_words
 
 # Logarithms of odds, as far as one can say that of a guess: they add up.
 WEIGHTS = {
@@ -52,6 +52,10 @@ _SAYS = re.compile(
     re.I,
 )
 _ANCHOR_REACH = 3
+# A line that ends so is no end of a paragraph, however short it is.
+_RUNS_ON = re.compile(
+    r"[a-z)]\s+(?:to|in|see|and|or|of|with|under|the|our|by|at|from|for|on|than|that|per)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def weighed(
         slots=slots,
         score=sum(WEIGHTS[name] for name in evidence),
         evidence=frozenset(evidence),
-        title=title.strip(" .:\u2014\u2013-"),
+        title=" ".join(title.split()).strip(" .:\u2014\u2013-"),
         title_end=heading.title_start + found.end if run_in else heading.end,
     )
 
@@ -213,14 +217,17 @@ def _titled(document: Document, heading: Heading, items: Sequence[Item]) -> tupl
     best = heading, match(title_text(document, heading), items)
     longer: Heading | None = heading
     for _ in range(3):
-        before = len(title_text(document, longer))
+        before = title_text(document, longer)
         longer = extended(document, longer)
         if longer is None:
             break
-        found = match(title_text(document, longer), items)
-        rest = len(title_text(document, longer)) - found.end
+        text = title_text(document, longer)
+        found = match(text, items)
+        rest = len(text) - found.end
         better = found.likeness > best[1].likeness + 0.05 and found.likeness >= _TITLE_LIKE
-        same = found.likeness >= best[1].likeness >= _TITLE and found.end > before
+        same = found.likeness >= best[1].likeness >= _TITLE and found.end > len(before)
+        # A heading beneath often says the title again.
+        same = same and not share_words(before, text[len(before) :])
         if (better and rest < _WRAPPED) or (same and rest < _COMPLETE):
             best = longer, found
     return best
@@ -261,6 +268,8 @@ def _inside_paragraph(document: Document, heading: Heading) -> bool:
     if document.text.count("\n", before.end, heading.start) > 1:
         return False
     text = document.line_text(before).rstrip()
+    if _RUNS_ON.search(text):
+        return True
     return len(text) > 40 and (text[-1].islower() or text[-1] in ',(\u201c"')
 
 

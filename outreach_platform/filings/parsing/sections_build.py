@@ -64,5 +64,6 @@ def _confidence(evidence: frozenset[str], astray: bool) -> float:
     value += 0.1 if evidence & {"bold", "capitals", "centred", "italic"} else 0.0
     value += 0.08 if "anchored" in evidence else 0.0
     value -= 0.15 if astray else 0.0
+    value -= 0.1 if "unnumbered" in evidence else 0.0
     value -= 0.3 if evidence & {"mention", "inside_paragraph", "continued"} else 0.0
     return max(0.05, min(0.98, value))

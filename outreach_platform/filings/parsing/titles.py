@@ -69,6 +69,12 @@ def opening(text: str) -> str:
     return said[0][0] if said else ""
 
 
+def share_words(one: str, other: str) -> bool:
+    """Whether two texts have a word in common that counts in titles."""
+    words = {stem for stem, _ in _words(one[:_LONGEST])}
+    return any(stem in words for stem, _ in _words(other[:_LONGEST]))
+
+
 def openings(item: Item) -> frozenset[str]:
     """The words that the item's titles begin with."""
     return frozenset(_stems(wording)[0] for wording in item.wordings)

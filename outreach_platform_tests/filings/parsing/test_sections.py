@@ -213,6 +213,22 @@ def test_the_same_document_gives_the_same_sections() -> None:
     assert first == find_sections(replace(document), "10-K", 2024)
 
 
+def test_a_heading_beneath_that_says_the_title_again_is_not_part_of_it() -> None:
+    body = f"<p><b>Evaluation of Disclosure Controls and Procedures</b></p><p>{told(17)}</p>"
+    document = page(bold, bodies={"9A": body})
+    found = {one.section_type: one for one in find_sections(document, "10-K", 2024)}
+    assert found["item_9a"].title == "Controls and Procedures"
+
+
+def test_a_title_may_run_on_in_the_line_beneath() -> None:
+    def head(number: str, title: str) -> str:
+        first, words, rest = title.partition("and Analysis")
+        return f"<p><b>Item {number}. {first}{words}</b></p><p><b>{rest}</b></p>"
+
+    found = {one.section_type: one for one in find_sections(page(head), "10-K", 2024)}
+    assert found["item_7"].title.endswith("Results of Operations")
+
+
 def test_surer_where_a_link_a_title_and_a_style_agree() -> None:
     places = {row: place for place, row in enumerate(YEAR_2024)}
 
