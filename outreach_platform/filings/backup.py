@@ -12,6 +12,7 @@ from outreach_platform.foundation.lake import replacing
 from outreach_platform.foundation.warehouse import quote_identifier, quote_text
 
 _COPY = "backup_copy"
+_STATEMENT = "COPY FROM DATABASE {source} TO {copy}"
 
 
 def back_up(connection: duckdb.DuckDBPyConnection, backups: Path, now: datetime) -> Path:
@@ -50,7 +51,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, source: str, temporary: Path) -
         f"ATTACH {quote_text(str(temporary))} AS {_COPY} (STORAGE_VERSION '{STORAGE}')"
     )
     try:
-        connection.execute(f"COPY FROM DATABASE {quote_identifier(source)} TO {_COPY}")
+        connection.execute(_STATEMENT.format(source=quote_identifier(source), copy=_COPY))
         connection.execute(f"CHECKPOINT {_COPY}")
     finally:
         connection.execute(f"DETACH {_COPY}")
@@ -59,8 +60,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, source: str, temporary: Path) -
     try:
         for table in COLUMNS:
             rows, copied = (
-                connection.execute(f"SELECT count(*) FROM {name}.{table}").fetchone()
-                for name in (quote_identifier(source), _COPY)
+                _count(connection, f"{name}.{table}") for name in (quote_identifier(source), _COPY)
             )
             if rows != copied:
                 raise IntegrityError(
@@ -69,6 +69,11 @@ def _copy(connection: duckdb.DuckDBPyConnection, source: str, temporary: Path) -
                 )
     finally:
         connection.execute(f"DETACH {_COPY}")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return row[0] if row else 0
 
 
 def _current(connection: duckdb.DuckDBPyConnection) -> str:

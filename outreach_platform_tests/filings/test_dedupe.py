@@ -14,12 +14,14 @@ from typing import Any
 import duckdb
 import pytest
 
+from outreach_platform.filings import backup as backup_module
 from outreach_platform.filings import dedupe as dedupe_module
 from outreach_platform.filings import model
 from outreach_platform.filings.dedupe import DedupeReport, dedupe
+from outreach_platform.filings.dedupe_homes import home_of, rows_of_table
 from outreach_platform.filings.health import read_health, verdicts
 from outreach_platform.filings.schema import COLUMNS
-from outreach_platform.foundation.errors import OutreachError
+from outreach_platform.foundation.errors import IntegrityError, OutreachError
 from outreach_platform.settings_toml import FilingSettings
 from outreach_platform_tests.filings.whole import (
     FIRST,
@@ -123,6 +125,8 @@ NEW_TEXT = f"Item 1 of {FIRST}.\n\n" + "Another text of the same item. " * 20
         ({"extraction_confidence": 0.9}, {"extraction_confidence": None}, False),
         ({"extraction_issues": '[{"code":"stub"}]'}, {"extraction_issues": "[]"}, True),
         ({"extraction_issues": "[]"}, {"extraction_issues": '[{"code":"stub"}]'}, False),
+        ({"extraction_confidence": 0.8}, {"text": OLD[:-30], "extraction_confidence": 0.9}, True),
+        ({"extraction_issues": '[{"a":1}]'}, {"text": OLD[:-30], "extraction_issues": "[]"}, True),
         ({}, {"text": OLD[:12], "extraction_confidence": 0.99}, False),  # the contents' line
         ({}, {"text": OLD + " Longer."}, True),
         ({}, {"text": OLD[:-5]}, False),
@@ -350,6 +354,31 @@ def test_without_room_for_the_backup_nothing_is_changed(path: Path) -> None:
     with pytest.raises(OutreachError, match="cannot be written"):
         dedupe(path, dry_run=False, backups=blocked / "backups", now=NOW)
     assert content(path) == before
+
+
+def test_a_backup_without_all_rows_stops_the_clean_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(path, "INSERT INTO sections FROM sections")
+    before = content(path)
+    monkeypatch.setattr(
+        backup_module, "_STATEMENT", "COPY FROM DATABASE {source} TO {copy} (SCHEMA)"
+    )
+    with pytest.raises(IntegrityError, match="the backup holds 0 rows"):
+        clean(path)
+    assert content(path) == before
+    assert list((path.parent / "backups").iterdir()) == []
+
+
+def test_a_table_is_tied_only_where_one_text_alone_has_it() -> None:
+    table = rows_of_table('[["Net sales", "12"], ["Total", "40"]]', None)
+    words = {"a": " net sales 12 and total 40 ", "b": " net sales and total "}
+    assert home_of(table, words) == "a"
+    assert home_of(table, {**words, "c": words["a"]}) is None
+    assert home_of(table, {"b": words["b"]}) is None
+    assert home_of([], words) is None
+    assert rows_of_table(None, "| Net sales | 12 |\n|---|---|") == [" net sales 12 "]
+    assert rows_of_table('{"rows": [{"x": "Net sales", "y": 12}]}', None) == [" net sales 12 "]
 
 
 @pytest.mark.slow

@@ -245,6 +245,19 @@ def test_chunks_that_wait_to_be_made_anew_may_leave_text_out_but_not_lie(path: P
     assert "coverage" in failed(lying)
 
 
+def test_a_chunk_inside_another_hides_nothing_and_uncovers_nothing(path: Path) -> None:
+    inside = "SELECT * REPLACE (9 AS chunk_index, md5(chunk_id) AS chunk_id, char_start + 2 AS " \
+        "char_start, char_start + 5 AS char_end, substring(chunk_text, 3, 3) AS chunk_text) " \
+        "FROM chunks WHERE chunk_level = 2 AND chunk_index = 1"  # fmt: skip
+    health = spoil(path, f"INSERT INTO chunks BY NAME {inside}")
+    assert (health.uncovered, health.unresolved) == (0, 0)
+
+
+def test_a_chunk_is_no_parent_of_its_own_level(path: Path) -> None:
+    health = spoil(path, "UPDATE chunks SET parent_chunk_id = chunk_id WHERE chunk_level = 2")
+    assert health.orphans_by == {"chunks without parent": 24}
+
+
 def test_white_space_needs_no_chunk(path: Path) -> None:
     blank = "chr(160) || chr(8195) || chr(10) || chr(133) || chr(12288)"
     health = spoil(
