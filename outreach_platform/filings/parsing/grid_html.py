@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from outreach_platform.filings.parsing.grid_numbers import Cell
@@ -26,6 +27,7 @@ _INLINE = frozenset(
     )
 )
 _SKIPPED = frozenset(("table", "script", "style", "head", "title", "template", "noscript"))
+_REMEMBERED = 4096
 # Rows at the top whose typeface is looked at.
 _STYLED_ROWS = 6
 
@@ -144,9 +146,10 @@ def cell_text(element: Any) -> str:
 def _gather(element: Any, parts: list[str]) -> None:
     tag = element.tag
     style = element.get("style")
-    if style and _HIDDEN.search(style.lower()):
+    hidden, raised = _looks(style) if style else (False, False)
+    if hidden:
         return
-    if tag == "sup" or (style and tag != "td" and _RAISED.search(style)):
+    if tag == "sup" or (raised and tag != "td"):
         _gather_raised(element, parts)
         return
     if element.text:
@@ -176,7 +179,14 @@ def _gather_raised(element: Any, parts: list[str]) -> None:
 
 def _is_hidden(element: Any) -> bool:
     style = element.get("style")
-    return bool(style) and bool(_HIDDEN.search(style.lower()))
+    return bool(style) and _looks(style)[0]
+
+
+@lru_cache(_REMEMBERED)
+def _looks(style: str) -> tuple[bool, bool]:
+    """Whether a style hides and whether it raises; a filing has few styles and many elements."""
+    css = style.lower()
+    return bool(_HIDDEN.search(css)), bool(_RAISED.search(css))
 
 
 def _is_bold(element: Any) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SIGN = r"[-\u2013\u2014\u2212+~<>\u2248\u2264\u2265]"
 _CURRENCY = (
@@ -37,6 +38,8 @@ _OPENED = re.compile(
 _SUFFIX = re.compile(rf"(?:[)%][)%\s]*|\)?\s*{_UNIT})\s*(?:{MARKER})?", re.I)
 
 
+# Cells are asked over and over what they are, and many are alike.
+_REMEMBERED = 8192
 _SUPERSCRIPTS = str.maketrans(
     "0123456789", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
 )
@@ -64,22 +67,26 @@ def superscript(figures: str) -> str:
     return figures.translate(_SUPERSCRIPTS)
 
 
+@lru_cache(_REMEMBERED)
 def is_value(text: str) -> bool:
     """Whether a cell holds a number, bare of words; a year is one too."""
     return bool(_VALUE.fullmatch(text))
 
 
+@lru_cache(_REMEMBERED)
 def is_range(text: str) -> bool:
     """Whether a cell holds two numbers, from and to: `22.7% - 22.9%`; years make none."""
     found = _RANGE.fullmatch(text)
     return found is not None and not (is_year(found[1]) and is_year(found[2]))
 
 
+@lru_cache(_REMEMBERED)
 def is_dash(text: str) -> bool:
     """Whether a cell says that there is no number: a dash, `NM`, `N/A`."""
     return bool(_DASH.fullmatch(text))
 
 
+@lru_cache(_REMEMBERED)
 def is_year(text: str) -> bool:
     """Whether a cell holds a calendar year alone, as a column's header does."""
     return bool(_YEAR.fullmatch(text))

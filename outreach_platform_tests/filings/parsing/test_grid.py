@@ -272,7 +272,7 @@ def _tables(draw):
     return "".join(lines)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 @given(_tables())
 def test_every_number_is_kept_as_often_as_it_stands_in_the_source(rows):
     source = numbers(element(rows).itertext())
@@ -284,7 +284,7 @@ def test_every_number_is_kept_as_often_as_it_stands_in_the_source(rows):
     assert all(len(one) == found.width for one in found.body)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         st.lists(
