@@ -230,3 +230,17 @@ def html_trust_of_2010(seed: random.Random) -> Styled:
     head = lambda body: f"<p><b>Item {body.numbers[0]}. {escape(body.title)}</b></p>"  # noqa: E731
     text = page_rendered(bodies[:-1], Page(head)) + extra + page_rendered([last], Page(head))
     return filed(page(PAGE_COVER, text, PAGE_SIGNATURES), bodies, year=2010)
+
+
+@style
+def plain_parted_letters(seed: random.Random) -> Styled:
+    """`Item 1-A`, `Item 7.A`, `Item 9(A)`."""
+    bodies = annual(Words(seed), MIDDLE)
+
+    def heading(body: Body) -> str:
+        number = body.numbers[0]
+        for plain, parted in (("1A", "1-A"), ("7A", "7.A"), ("9A", "9(A)")):
+            number = number.replace(plain, parted)
+        return f"Item {number}  {body.title}"
+
+    return _plain(bodies, heading, year=MIDDLE)

@@ -233,3 +233,21 @@ def plain_headings_under_tables(seed: random.Random) -> Styled:
         heading = mixed(body)
         text = text.replace(f"\n\n{heading}\n\n", f"\n\n{rows}\n{heading}\n", 1)
     return filed(paged(COVER + text + SIGNATURES), bodies)
+
+
+@style
+def plain_mentions_of_missing_items(seed: random.Random) -> Styled:
+    """A sentence names an item that the report does not have, and the name begins a line."""
+    words = Words(seed)
+    bodies = annual(words, OLD, drop=("6", "9"))
+    mentions = (
+        "as shown in\nItem 6. Selected Financial Data of the report of the year before.",
+        "we refer to\nItem 9. Changes in and Disagreements with Accountants on Accounting and\n"
+        "Financial Disclosure in that report.",
+    )
+    text = rendered(bodies, Layout(capitals))
+    for number, mention in zip(("5", "8"), mentions, strict=True):
+        body = next(body for body in bodies if body.numbers == (number,))
+        first = wrapped(body.paragraphs[0], Layout(capitals))
+        text = text.replace(first, f"{first} Of this {mention}")
+    return filed(paged(COVER + text + SIGNATURES), bodies)

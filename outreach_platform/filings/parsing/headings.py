@@ -32,6 +32,13 @@ _ITEM = re.compile(
     r"(?P<tail>.*)$",
     re.I | re.S,
 )
+# What some filers say in place of the headings of a whole part.
+_POINTED = re.compile(
+    r"^\W*(?:the\s+)?information\s+(?:required|called\s+for|specified)\s+(?:by|in|under)\s+"
+    r"(?P<part>\Z.)?(?:part\s+[IV]+\W+)?\(?items?\s+"
+    rf"(?P<numbers>{_NUMBER}(?:{_JOINT}{_NUMBER})+)(?P<tail>.*)$",
+    re.I | re.S,
+)
 _PART = re.compile(
     r"^[^\w\"'\u201c\u2018(]{0,8}P\s?A\s?R\s?T\s+(?P<part>I\s?V|I(?:\s?I){0,2}|[1-4l])(?![A-Za-z0-9])(?P<tail>.*)$",
     re.I | re.S,
@@ -108,6 +115,8 @@ def find_headings(document: Document) -> list[Heading]:
     index = 0
     while index < len(lines):
         heading = _heading_at(document, index)
+        if heading is None and found and found[-1].kind == "part" and index == found[-1].last + 1:
+            heading = _pointer_at(document, index)
         if heading is None:
             index += 1
             continue
@@ -133,6 +142,14 @@ def _heading_at(document: Document, index: int) -> Heading | None:
         heading = _made("part", index, line, line.start + found.start("tail"))
         return replace(heading, part=_part(found["part"]))
     return None
+
+
+def _pointer_at(document: Document, index: int) -> Heading | None:
+    """`The information required by Items 10 to 13 is …`, right behind the line of a part."""
+    line = document.lines[index]
+    found = _POINTED.match(document.text[line.start : line.start + _LONGEST])
+    heading = _item(document, index, found) if found else None
+    return replace(heading, title_start=heading.end) if heading else None
 
 
 def _part(number: str) -> str:

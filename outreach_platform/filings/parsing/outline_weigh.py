@@ -52,7 +52,7 @@ _SAYS = re.compile(
     re.I,
 )
 _ANCHOR_REACH = 3
-# A line that ends so is no end of a paragraph, however short it is.
+# A line that ends so sends its reader to what begins the next.
 _RUNS_ON = re.compile(
     r"[a-z)]\s+(?:to|in|see|and|or|of|with|under|the|our|by|at|from|for|on|than|that|per)$"
 )
@@ -169,8 +169,7 @@ def weighed(
         evidence.add("anchored")
     if part:
         evidence.add("part" if part == items[0].section_part else "other_part")
-    if _inside_paragraph(ground.document, heading):
-        evidence.add("inside_paragraph")
+    evidence.update(_line_before(ground.document, heading))
     run_in = found.end > 0 and (len(rest) > _RUN_IN or len(text) > _LONGEST_TITLE)
     title = text[: found.end] if run_in else text[:_LONGEST_TITLE]
     return Candidate(
@@ -260,17 +259,18 @@ def _is_alone(document: Document, heading: Heading) -> bool:
     return first.table < 0 and parted
 
 
-def _inside_paragraph(document: Document, heading: Heading) -> bool:
-    """Whether the heading's line goes on with a sentence of the line before."""
+def _line_before(document: Document, heading: Heading) -> Iterator[str]:
+    """What the line before tells: whether the heading's line goes on with its sentence."""
     if heading.first == 0 or document.lines[heading.first].table >= 0:
-        return False
+        return
     before = document.lines[heading.first - 1]
     if document.text.count("\n", before.end, heading.start) > 1:
-        return False
+        return
     text = document.line_text(before).rstrip()
     if _RUNS_ON.search(text):
-        return True
-    return len(text) > 40 and (text[-1].islower() or text[-1] in ',(\u201c"')
+        yield from ("inside_paragraph", "mention")
+    elif len(text) > 40 and (text[-1].islower() or text[-1] in ',(\u201c"'):
+        yield "inside_paragraph"
 
 
 def row_slots(ground: Ground) -> Iterator[tuple[Heading, tuple[int, ...]]]:
