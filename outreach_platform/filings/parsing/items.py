@@ -274,21 +274,15 @@ def is_quarterly(form: str) -> bool:
 def catalogue(form: str, year: int) -> tuple[Item, ...]:
     """The items a form has, in the form's order.
 
-    Items that came later than the filing are there too, behind the check of their title: filers
-    are early and late. Item 14 was the exhibits until 2002, then controls, then fees; filings of
-    2002 and 2003 may have either.
+    Items that came with the next year are there too: some filers are early. Item 14 was the
+    exhibits until 2002, then controls, then fees; filings of 2002 and 2003 may have either.
 
     Args:
         form: as filed, for example `10-K405/A`.
         year: of filing.
     """
-    if is_quarterly(form):
-        return _10Q
-    return tuple(
-        item
-        for item in _10K
-        if item.section_type != "item_14" or item.since - 1 <= year <= item.until
-    )
+    every = _10Q if is_quarterly(form) else _10K
+    return tuple(item for item in every if item.since - 1 <= year <= item.until)
 
 
 def expected(form: str, year: int) -> tuple[Item, ...]:

@@ -133,3 +133,17 @@ def test_market_risk_may_share_the_heading_of_the_discussion() -> None:
     found = by_type(page(head, bodies={"7A": ""}))
     assert {"code": "combined_heading", "with": ["item_7a"]} in found["item_7"].issues
     assert found["item_8"].confidence > 0.8
+
+
+def test_a_sentence_may_stand_for_the_headings_of_a_part() -> None:
+    said = "The information required by Items 10, 11, 12, 13 and 14 is in the proxy statement."
+    rows = tuple(row for row in YEAR_2024 if row[0] not in ("10", "11", "12", "13", "14"))
+
+    def part(number: str, _: str) -> str:
+        return f"<p>PART {number}</p>" + (f"<p>{said}</p>" if number == "III" else "")
+
+    found = by_type(page(bold, rows, part=part))
+    assert found["item_12"].start == found["item_12"].end
+    assert found["item_12"].issues[0]["note"].startswith(said)
+    elsewhere = by_type(page(bold, rows, bodies={"9B": f"<p>Also:</p><p>{said}</p>"}))
+    assert "item_12" not in elsewhere
