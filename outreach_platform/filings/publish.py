@@ -19,7 +19,7 @@ from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.model import KINDS, hashed
 from outreach_platform.filings.schema import COLUMNS, KEYS, create_sql
 from outreach_platform.foundation.errors import BusyError, OutreachError
-from outreach_platform.foundation.lake import Record, find_record, write_record
+from outreach_platform.foundation.lake import Record, find_record, remove_partials, write_record
 from outreach_platform.foundation.warehouse import publish_database, quote_text
 
 _logger = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ def publish(folder: FilingFolder, connection: duckdb.DuckDBPyConnection | None =
     if connection is None:
         with writer(folder) as own:
             return publish(folder, own)
+    remove_partials(folder.work)  # what killed runs left of their records
     state = _state(connection)
     before = find_record(_record(folder), PublishRecord)
     present = _stands(folder.published, state)
