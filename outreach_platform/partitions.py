@@ -40,10 +40,9 @@ def filing_years(keys: Sequence[str]) -> list[int]:
     return [int(key) for key in keys]
 
 
-def all_filing_years() -> dict[str, str]:
-    """The tags of one run over all filing years."""
-    first, last = filing_year.get_first_partition_key(), filing_year.get_last_partition_key()
+def filing_year_range(first: str | None = None, last: str | None = None) -> dict[str, str]:
+    """The tags of one run over a range of filing years, by default over all."""
     return {
-        "dagster/asset_partition_range_start": str(first),
-        "dagster/asset_partition_range_end": str(last),
+        "dagster/asset_partition_range_start": first or filing_year.get_partition_keys()[0],
+        "dagster/asset_partition_range_end": last or filing_year.get_partition_keys()[-1],
     }

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from outreach_platform.commands.launch import RunOutcome, ready_instance, run_jo
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.model import KINDS
 from outreach_platform.filings.records import ExtractionRecord, MergeRecord, RegisterRecord
-from outreach_platform.filings.worklist import preview
+from outreach_platform.filings.worklist import preview, spans
 from outreach_platform.foundation.errors import EXIT_FAILED, EXIT_OK, UsageError
 from outreach_platform.foundation.lake import find_record
 from outreach_platform.operations.jobs import filings_config
-from outreach_platform.partitions import all_filing_years
+from outreach_platform.partitions import filing_year_range
 from outreach_platform.settings import Settings, load_settings, parse_until
 
 DONE = "done"
@@ -77,7 +78,9 @@ def register_filings(
     instance: dg.DagsterInstance, settings: Settings, config: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Run the register's part of `filings_job`; one row."""
-    outcome = _run(instance, _REGISTERED, filings_config(register=config))
+    year = str(_this_year())
+    tags = filing_year_range(year, year)
+    outcome = _run(instance, _REGISTERED, filings_config(register=config), tags)
     record = find_record(
         FilingFolder(settings.data_dir).registration(outcome.run_id), RegisterRecord
     )
@@ -129,9 +132,6 @@ def run_extract(
         if not rows:
             output.message("nothing would be read: every filing is done")
         return EXIT_OK
-    if named:
-        # A wrong accession number is said before a run starts.
-        preview(FilingFolder(settings.data_dir), mode=mode, accessions=named)
     with ready_instance(settings.data_dir) as instance:
         rows = extract_filings(
             instance, settings, {**config, "force": force, "workers": workers or 0}
@@ -166,10 +166,34 @@ def extract_filings(
     instance: dg.DagsterInstance, settings: Settings, config: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Run the rest of `filings_job`; a row a filing year, or one where nothing was to be done."""
-    given = {name: value for name, value in config.items() if value is not None}
-    year = given.pop("year", None)
-    outcome = _run(instance, _EXTRACTED, filings_config(extract=given), year)
     folder = FilingFolder(settings.data_dir)
+    found = preview(
+        folder,
+        mode=config["mode"],
+        accessions=config.get("accessions") or None,
+        years=[config["year"]] if config.get("year") else None,
+        limit=config.get("limit"),
+        force=config.get("force", False),
+    )
+    given = {k: v for k, v in config.items() if v is not None and k not in ("year", "limit")}
+    if config.get("limit"):
+        given["accessions"] = [each.meta.accession_number for each in found]
+    years = [each.meta.year for each in found] or [_this_year()]
+    rows: list[dict[str, Any]] = []
+    for first, last in spans(years):
+        tags = filing_year_range(str(first), str(last))
+        outcome = _run(instance, _EXTRACTED, filings_config(extract=given), tags)
+        rows += _extracted(folder, outcome)
+    return rows
+
+
+def _this_year() -> int:
+    """A year that is a partition: the run of what concerns none."""
+    return datetime.now(UTC).year
+
+
+def _extracted(folder: FilingFolder, outcome: RunOutcome) -> list[dict[str, Any]]:
+    """The rows of one run."""
     extraction = find_record(folder.extraction(outcome.run_id), ExtractionRecord)
     merged = find_record(folder.merge(outcome.run_id), MergeRecord)
     if extraction is None or not extraction.filings:
@@ -218,15 +242,14 @@ def _run(
     instance: dg.DagsterInstance,
     names: Sequence[str],
     config: Mapping[str, Any],
-    year: int | None = None,
+    tags: Mapping[str, str],
 ) -> RunOutcome:
     with output.progress("filings: starting") as progress:
         return run_job(
             instance,
             "filings_job",
             config=config,
-            partition_key=None if year is None else str(year),
-            tags=all_filing_years() if year is None else None,
+            tags=tags,
             assets=[dg.AssetKey(["filings", name]) for name in names],
             on_step=lambda step: progress(f"filings: {_STAGES.get(step, step)}"),
             on_message=lambda sentence: progress(f"filings: {sentence}"),

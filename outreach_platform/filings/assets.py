@@ -161,6 +161,15 @@ def data_health(
 def _tell_years(
     context: dg.AssetExecutionContext, name: str, metadata: dict[int, assets_metadata.Metadata]
 ) -> None:
-    """Tell of the filing years that were worked on; Dagster reports each year of the run."""
-    for year in sorted(set(metadata) & set(years_of(context))):
-        context.add_asset_metadata(metadata[year], asset_key=key(name), partition_key=str(year))
+    """Tell of the filing years that were worked on.
+
+    Dagster reports each year of the run; the register takes filings of other years, too.
+    """
+    own = years_of(context)
+    for year, told in sorted(metadata.items()):
+        if year in own:
+            context.add_asset_metadata(told, asset_key=key(name), partition_key=str(year))
+        else:
+            context.log_event(
+                dg.AssetMaterialization(asset_key=key(name), partition=str(year), metadata=told)
+            )

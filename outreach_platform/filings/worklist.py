@@ -1,6 +1,7 @@
 """Which filings a run works on, over one filing year, several, or all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
 from typing import Any, cast
 
 import duckdb
@@ -10,7 +11,9 @@ from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.plan import MODES, Mode, PlannedFiling, plan
 from outreach_platform.filings.records import ExtractionRecord
 from outreach_platform.filings.registry import registered
-from outreach_platform.foundation.errors import UsageError
+from outreach_platform.foundation.errors import BusyError, UsageError
+
+_APART = 10
 
 
 def work_list(
@@ -43,7 +46,7 @@ def work_list(
 
 
 def preview(folder: FilingFolder, **options: Any) -> list[PlannedFiling]:
-    """The work list of a run that would begin now, from the published database.
+    """The work list of a run that would begin now; nothing is written, and nobody is waited for.
 
     Args:
         folder: the wing's paths.
@@ -52,10 +55,27 @@ def preview(folder: FilingFolder, **options: Any) -> list[PlannedFiling]:
     Raises:
         UsageError: nothing is registered yet.
     """
-    if not folder.published.exists():
-        raise UsageError("no filing is registered: `outreach filings add FOLDER` comes first")
-    with open_database(folder.published, read_only=True) as connection:
-        return work_list(connection, **options)
+    for path in (folder.writer, folder.published):
+        # While a run writes, the published database tells what stood before it.
+        with suppress(BusyError):
+            if path.exists():
+                with closing(open_database(path, read_only=True)) as connection:
+                    return work_list(connection, **options)
+    raise UsageError("no filing is registered: `outreach filings add FOLDER` comes first")
+
+
+def spans(years: Iterable[int]) -> list[tuple[int, int]]:
+    """Years as few ranges, first and last: a run reports each year of its range.
+
+    A run costs as much as reporting some ten years; so far apart, years are of two runs.
+    """
+    found: list[tuple[int, int]] = []
+    for year in sorted(set(years)):
+        if found and year - found[-1][1] <= _APART:
+            found[-1] = (found[-1][0], year)
+        else:
+            found.append((year, year))
+    return found
 
 
 def staged_list(

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from outreach_platform.foundation.errors import UsageError
-from outreach_platform.partitions import all_filing_years, date_and_state, partition_key
+from outreach_platform.partitions import date_and_state, filing_year_range, partition_key
 from outreach_platform.records.states import STATES
 from outreach_platform.settings import load_settings
 
@@ -191,7 +191,7 @@ def hourly_enrichment_pull(
 def daily_filings(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for a run over all filing years."""
     day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat(), tags=all_filing_years())
+    return dg.RunRequest(run_key=day.isoformat(), tags=filing_year_range())
 
 
 @dg.schedule(
