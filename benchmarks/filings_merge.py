@@ -54,7 +54,7 @@ def _measured(data: Path, filings: int, bare: bool) -> float:
     for meta in metas:
         stage(folder, _RUN, meta, _sized(rows_of(meta.accession_number, **_SHAPE)))
     rows = 0
-    with writer(folder) as connection:
+    with writer(folder, threads=1) as connection:
         register(connection, *metas)
         started = time.perf_counter()
         if bare:

@@ -52,7 +52,12 @@ class PublishRecord(Record):
         return self.size, self.modified
 
 
-def publish(folder: FilingFolder, connection: duckdb.DuckDBPyConnection | None = None) -> bool:
+def publish(
+    folder: FilingFolder,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    *,
+    anew: bool = False,
+) -> bool:
     """Build the published database, unless it holds the same already.
 
     Whoever has it open keeps reading the old one. Hold the wing's lock.
@@ -60,6 +65,7 @@ def publish(folder: FilingFolder, connection: duckdb.DuckDBPyConnection | None =
     Args:
         folder: the wing's paths.
         connection: the writer's database where it is open; it is opened otherwise.
+        anew: build it whatever it holds, after changes that leave register and keys alone.
 
     Returns:
         Whether it was built anew.
@@ -70,12 +76,12 @@ def publish(folder: FilingFolder, connection: duckdb.DuckDBPyConnection | None =
     """
     if connection is None:
         with writer(folder) as own:
-            return publish(folder, own)
+            return publish(folder, own, anew=anew)
     remove_partials(folder.work)  # what killed runs left of their records
     state = _state(connection)
     before = find_record(_record(folder), PublishRecord)
     present = _stands(folder.published, state)
-    if before is not None and before == present:
+    if before is not None and before == present and not anew:
         return False
     if before is None or present is None or before.file != present.file:
         _set_strangers_aside(folder.published)

@@ -208,8 +208,12 @@ class FilingsRun:
         health = read_health(self.folder.writer)
         return health, verdicts(health, self.settings.toml.filings)
 
-    def publish(self, judged: Sequence[Verdict]) -> bool:
+    def publish(self, judged: Sequence[Verdict], *, anew: bool = False) -> bool:
         """Publish the database; returns whether it had changed.
+
+        Args:
+            judged: what the checks say of it.
+            anew: build it whatever it holds, see `publish.publish`.
 
         Raises:
             IntegrityError: a check that guards the data failed; what was published stays.
@@ -220,7 +224,7 @@ class FilingsRun:
                 f"the filings database is not published, the one before stays: {said}; "
                 "`outreach filings dedupe --dry-run` shows what would be cleaned"
             )
-        return publish(self.folder)
+        return publish(self.folder, anew=anew)
 
     def maintain(
         self, *, dedupe: bool, compact: bool, foreign: Path | None
@@ -235,7 +239,8 @@ class FilingsRun:
             foreign=foreign,
         )
         write_record(self.folder.maintenance(self.run_id), record)
-        self.publish(self.judge()[1])
+        changed = any(table.because for table in record.tables)
+        self.publish(self.judge()[1], anew=changed)
         return record
 
 
