@@ -115,6 +115,34 @@ _SENTENCES = (
     "Competition comes from makers of candles, who need less space and fewer permits.",
 )
 
+_STATEMENTS = (
+    (
+        "Consolidated Balance Sheets",
+        (
+            *("Cash", "Receivables", "Inventories (1)", "Property and equipment", "Total assets"),
+            *("Accounts payable", "Total liabilities", "Retained earnings", "Total equity"),
+            "Total liabilities and equity",
+        ),
+    ),
+    (
+        "Consolidated Statements of Income",
+        (
+            *("Net sales", "Cost of sales", "Gross profit", "Selling and administrative expenses"),
+            *("Operating income", "Interest expense", "Income before income taxes"),
+            *("Income tax expense", "Net income", "Net income per share"),
+        ),
+    ),
+    (
+        "Consolidated Statements of Cash Flows",
+        (
+            *("Net income", "Depreciation", "Changes in receivables", "Changes in inventories"),
+            *("Net cash provided by operating activities", "Purchases of equipment"),
+            *("Net cash used in investing activities", "Repayments of loans", "Dividends paid"),
+            *("Net cash used in financing activities", "Cash at end of year"),
+        ),
+    ),
+)
+
 
 def html_report(rng: random.Random, filing: Filing) -> str:
     """A 10-K or 10-Q as HTML, with contents page, items, statements and footnotes."""
@@ -205,28 +233,14 @@ def _html_item(rng: random.Random, filing: Filing, part: str, number: str, title
 
 def _statements(rng: random.Random) -> list[str]:
     """Balance sheet, income statement and cash flow, with one footnote in the table."""
-    tables = (
-        (
-            "Consolidated Balance Sheets",
-            ("Cash", "Inventories (1)", "Total assets", "Total equity"),
-        ),
-        ("Consolidated Statements of Income", ("Net sales", "Cost of sales", "Net income")),
-        (
-            "Consolidated Statements of Cash Flows",
-            tuple(
-                f"Net cash {way} activities"
-                for way in ("provided by operating", "used in investing", "used in financing")
-            ),
-        ),
-    )
     out = []
-    for caption, names in tables:
+    for caption, names in _STATEMENTS:
         rows = "".join(
             f"<tr><td>{name}</td><td>$</td><td>{rng.randrange(100, 90_000):,}</td>"
             f"<td>({rng.randrange(10, 9_000):,})</td></tr>"
             for name in names
         )
-        out.append(f"<p><b>{caption}</b> (in thousands)</p>")
+        out.append(f"<p><b>{caption} (in thousands)</b></p>")
         out.append(f"<table><tr><th></th><th></th><th>2024</th><th>2023</th></tr>{rows}</table>")
         if "(1)" in rows:
             note = "Inventories are stated at the lower of cost and market."
