@@ -88,8 +88,8 @@ def import_foreign(
         IntegrityError: rows would have been lost; ours stays as it was.
         OutreachError: it is damaged, or the disk refuses; ours stays as it was.
     """
-    described = describe(source)
     _refuse_our_own(connection, source)
+    described = describe(source)
     naive = now.replace(tzinfo=None)
     with _scratch(connection, source) as ours:
         before = copy_tables(connection, tables_of(connection, FOREIGN))
@@ -212,7 +212,7 @@ def _gaps(connection: duckdb.DuckDBPyConnection, ours: str) -> list[Gap]:
 
 def _refuse_our_own(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
     paths = connection.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL")
-    if any(source.samefile(path) for (path,) in paths.fetchall()):
+    if source.exists() and any(source.samefile(path) for (path,) in paths.fetchall()):
         raise UsageError(
             f"{source} is this wing's own database: `outreach filings dedupe` without a file "
             "cleans it"

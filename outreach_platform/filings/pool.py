@@ -35,6 +35,9 @@ _GRACE_SECONDS = 3.0
 _TRIES = 2
 _STARTS = 3
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
+# How Python ends on an exception outside of a filing: a worker that was killed while it wrote into
+# the pipe that all share breaks it for its neighbour.
+_BROKEN_PIPE = 1
 _Futures = dict["Future[StagedReport]", PlannedFiling]
 
 
@@ -203,6 +206,8 @@ class _Extraction:
             self._fail(one, f"its worker held {held} MB, more than the {limit} MB it may take")
         elif code in _FROM_OUTSIDE:
             self._suspect(one, "its worker was killed from outside, by the system or by hand")
+        elif code == _BROKEN_PIPE:
+            self._suspect(one, "its worker ended in the middle with exit code 1")
         elif code < 0:
             self._fail(one, f"its worker crashed ({signal.strsignal(-code) or f'signal {-code}'})")
         else:

@@ -260,7 +260,8 @@ def test_an_override_lets_the_state_pass_and_k3_does_not(inside: Inside, url: Da
 def test_status_before_and_after(inside: Inside, tmp_path: Path) -> None:
     nothing = inside("status", "--json", OUTREACH_DATA_DIR=str(tmp_path / "new"))
     assert nothing.code == 0
-    *states, events, companies, people = nothing.rows
+    *states, events, companies, people, filings = nothing.rows
+    assert (filings["filings"], filings["status"]) == ("filings", "never run")
     assert [(r["state"], r["status"]) for r in states] == [(s, "never run") for s in STATES]
     assert (events["export"], events["status"]) == ("behavioral_events", "never run")
     assert [companies["status"], people["status"]] == ["never run", "never run"]
