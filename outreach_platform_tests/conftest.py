@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -22,6 +23,17 @@ LONG = (
     *("test_end_to_end", "test_demo", "test_serving", "test_events_interrupts", "test_kill"),
     *("test_enrichment_kill", "test_round_trip_model", "test_sensor"),
 )
+
+
+# A shell that starts the suite in the background ignores SIGINT for all its children, and the
+# commands that tests interrupt would never notice.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument and place: two workers may pack or draw them differently."""
+    return argname if isinstance(val, bytes) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
