@@ -6,6 +6,9 @@ STAMP  := $(VENV)/.installed
 EXTRAS := $(VENV)/.extras
 ARGS   ?=
 
+# Where it is set, each of the many short processes compiles all of Dagster anew: 4 s instead of 1.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-extras run up test test-fast check format bench lock clean
 
