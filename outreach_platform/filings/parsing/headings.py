@@ -32,6 +32,13 @@ _ITEM = re.compile(
     r"(?P<tail>.*)$",
     re.I | re.S,
 )
+# `Item 1. Business and Item 2. Properties` in one line names both; a comma alone would take in rows
+# of contents.
+_AND_ITEM = re.compile(
+    r"^(?:[^\W\d]|[\s.,;:'\u2019()-])+?(?:\band|&|/)\s*I\s?T\s?E\s?M\s+"
+    rf"(?P<numbers>{_NUMBER})[\s.:\u2013\u2014-]+(?=[^\W\d_])",
+    re.I,
+)
 # What some filers say in place of the headings of a whole part.
 _POINTED = re.compile(
     r"^\W*(?:the\s+)?information\s+(?:required|called\s+for|specified)\s+(?:by|in|under)\s+"
@@ -165,6 +172,8 @@ def _item(document: Document, index: int, found: re.Match[str]) -> Heading | Non
     numbers = tuple(_numbers(found["numbers"]))
     if not numbers or re.match(r"\(?[d-z]\)", found["tail"]):
         return None
+    if len(found[0]) < _LONGEST_TITLE and (also := _AND_ITEM.match(found["tail"])):
+        numbers += tuple(_numbers(also["numbers"]))
     tail_start = line.start + found.start("tail")
     lead = re.match(r"[\s.:;,)\]*_\u2013\u2014-]*", found["tail"])
     title_start = min(tail_start + (lead.end() if lead else 0), line.end)
