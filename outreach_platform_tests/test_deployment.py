@@ -34,6 +34,7 @@ DEPLOY = ROOT / "deploy"
 PORT = str(DEFAULT_PORTS[0])
 # Read by Dagster's side of the house, not by Settings.
 OTHERS = {SECRETS_DIR, "DAGSTER_PG_URL", "DAGSTER_HOME"}
+SYSTEM = {"HOME", "TMPDIR"}
 # Set by the demo for its own children.
 INTERNAL = {"OUTREACH_EMBEDDED_ONLY"}
 ROLES = ("outreach_snapshots", "outreach_platform", "outreach_enrichers", "outreach_events")
@@ -71,6 +72,11 @@ def unit() -> configparser.ConfigParser:
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(DEPLOY / "outreach.service", encoding="utf-8")
     return parser
+
+
+def unit_environment() -> dict[str, str]:
+    words = shlex.split(unit()["Service"]["Environment"])
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
 def test_the_image_copies_what_exists_and_its_context_holds_it() -> None:
@@ -148,12 +154,12 @@ def test_no_password_stands_in_a_file() -> None:
 
 
 def test_variables_of_the_files_are_known() -> None:
-    known = known_variables() | OTHERS
+    known = known_variables() | OTHERS | SYSTEM
     named = set(compose()["services"]["outreach"]["environment"])
     named |= set(
         re.findall(r"\b((?:OUTREACH|NEON|SUPABASE|B2|S3)_[A-Z_]+)=", " ".join(dockerfile("ENV")))
     )
-    named |= {line.partition("=")[0] for line in [unit()["Service"]["Environment"]]}
+    named |= set(unit_environment())
     assert "OUTREACH_DATA_DIR" in named
     assert named <= known
 
@@ -171,8 +177,11 @@ def test_the_unit_gives_no_more_than_is_needed() -> None:
         assert service[name] == "yes"
     assert service["ProtectSystem"] == "strict"
     assert service["User"] != "root"
-    # The only place it writes to is the one systemd opens for it.
-    assert service["Environment"].endswith(f"=/var/lib/{service['StateDirectory']}/data")
+    # The only places it writes to are those that systemd opens for it.
+    assert unit_environment() == {
+        "OUTREACH_DATA_DIR": f"/var/lib/{service['StateDirectory']}/data",
+        "TMPDIR": f"/run/{service['RuntimeDirectory']}",
+    }
     assert service["SuccessExitStatus"] == "130"
     assert service["RestartPreventExitStatus"] == "2"
 
