@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from outreach_platform import __version__
-from outreach_platform.cli_base import JSON, PORT, Group
+from outreach_platform.cli_base import HOST, JSON, PORT, Group
 from outreach_platform.cli_enrich import enrich
 from outreach_platform.cli_filings import filings
 from outreach_platform.foundation.errors import (
@@ -69,14 +69,16 @@ def demo(serve_ui: bool, port: int | None, as_json: bool) -> int:
 
 @cli.command()
 @PORT
-def up(port: int | None) -> int:
+@HOST
+def up(port: int | None, host: str) -> int:
     """Serve the UI, schedules and sensors until Ctrl-C.
 
-    On the configured databases; where no URL is set, on the embedded ones.
+    On the configured databases; where no URL is set, on the embedded ones. The UI has no login: put
+    a proxy that has one before it when --host is reached from elsewhere.
     """
     from outreach_platform.commands.demo import up as run
 
-    return run(port=port)
+    return run(port=port, host=host)
 
 
 @cli.command()

@@ -12,6 +12,12 @@ JSON = click.option("--json", "as_json", is_flag=True, help='Print {"results": [
 PORT = click.option(
     "--port", type=click.IntRange(1, 65535), help="Port of the UI [default: 3000, or a free one]."
 )
+HOST = click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address that the UI listens on; it asks nobody for a password.",
+)
 
 
 def _unwrapped(settings: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ settings from `outreach_platform/settings.toml`, overridden by the file OUTREACH
 """
 
 import logging
+import os
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -25,6 +26,7 @@ from outreach_platform.settings_toml import (
 )
 
 DEFAULT_BUCKET = "svg-enrichment"
+SECRETS_DIR = "OUTREACH_SECRETS_DIR"
 
 
 class Settings(BaseSettings):
@@ -208,7 +210,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the environment, `.env` of the current folder and the TOML files.
+    """Read the environment, `.env` of the current folder, secret files and the TOML files.
+
+    The folder that OUTREACH_SECRETS_DIR names may hold one file a variable, called like it, as
+    containers and systemd hand secrets over; the environment and `.env` win over them.
 
     Args:
         overrides: fields set by the caller, by field name, before anything is read.
@@ -216,12 +221,14 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         UsageError: a value or a key that is not understood, named with where it stands.
     """
+    folder = _secrets_dir()
     try:
-        settings = Settings(**overrides)
+        settings = Settings(_secrets_dir=folder, **overrides)  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
         raise UsageError(f"configuration: {first_problem(error)}") from None
     except SettingsError as error:
-        raise UsageError(f"configuration: {error}") from None
+        place = f" ({SECRETS_DIR} is {folder})" if folder else ""
+        raise UsageError(f"configuration: {error}{place}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise UsageError(f".env of {Path.cwd()} cannot be read: {reason}") from None
@@ -230,6 +237,17 @@ def load_settings(**overrides: Any) -> Settings:
     if "toml" not in overrides:
         update["toml"] = load_toml(settings.settings_file)
     return settings.model_copy(update=update)
+
+
+def _secrets_dir() -> Path | None:
+    """The folder with one file a variable, None where none is named."""
+    named = os.environ.get(SECRETS_DIR)
+    if not named:
+        return None
+    folder = _absolute(Path(named), SECRETS_DIR)
+    if not folder.is_dir():
+        raise UsageError(f"{SECRETS_DIR} names {named}, which is no folder")
+    return folder
 
 
 def _register_secrets(settings: Settings) -> None:

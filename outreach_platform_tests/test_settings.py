@@ -300,3 +300,31 @@ def test_until() -> None:
     for text in ("", "tomorrow", "2026-02-30", "28.02.2026"):
         with pytest.raises(UsageError, match="YYYY-MM-DD"):
             parse_until(text)
+
+
+def test_secrets_may_come_as_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "B2_KEY_ID").write_text("from-a-file\n", encoding="utf-8")
+    (tmp_path / "NEON_DATABASE_URL").write_text(
+        "postgresql://ann:secret-in-file@h/d", encoding="utf-8"
+    )
+    monkeypatch.setenv("OUTREACH_SECRETS_DIR", str(tmp_path))
+    settings = load_settings()
+    assert settings.b2_key_id == "from-a-file"
+    assert settings.neon
+    assert settings.neon.params["password"] == "secret-in-file"
+    assert "secret-in-file" not in redact("the password secret-in-file")
+    monkeypatch.setenv("B2_KEY_ID", "from-the-environment")
+    assert load_settings().b2_key_id == "from-the-environment"
+
+
+def test_secrets_that_are_in_no_folder_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OUTREACH_SECRETS_DIR", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=r"OUTREACH_SECRETS_DIR names .*none, which is no folder"):
+        load_settings()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "B2_KEY_ID").write_bytes(b"\xff\xfe\xfa")
+    monkeypatch.setenv("OUTREACH_SECRETS_DIR", str(tmp_path / "secrets"))
+    with pytest.raises(UsageError, match=r"b2_key_id.*OUTREACH_SECRETS_DIR is .*secrets"):
+        load_settings()

@@ -28,6 +28,8 @@ from outreach_platform.snapshots.records import EMBEDDED, published
 
 # The sample's events lie within.
 EVENT_DAYS = 90
+# Where the UI listens unless told otherwise: this machine only.
+LOCAL = "127.0.0.1"
 
 
 def demo(*, serve_ui: bool, port: int | None, as_json: bool) -> int:
@@ -69,9 +71,14 @@ def demo(*, serve_ui: bool, port: int | None, as_json: bool) -> int:
     return _serve(settings, port)
 
 
-def up(*, port: int | None) -> int:
+def up(*, port: int | None, host: str = LOCAL) -> int:
     """Serve UI, schedules and sensors on the configured databases until Ctrl-C."""
     settings = load_settings()
+    if host not in (LOCAL, "localhost"):
+        output.warning(
+            f"the UI listens on {host} and asks nobody for a password: whoever reaches it can "
+            "launch runs"
+        )
     if settings.neon is None:
         start_embedded(settings)
         if all(row["status"] == "never run" for row in status_rows(settings)):
@@ -81,7 +88,7 @@ def up(*, port: int | None) -> int:
             )
     with ready_instance(settings.data_dir):
         pass  # dead runs are ended before the queue looks at them
-    return _serve(settings, port)
+    return _serve(settings, port, host)
 
 
 def start_embedded(settings: Settings) -> EmbeddedServer:
@@ -90,13 +97,13 @@ def start_embedded(settings: Settings) -> EmbeddedServer:
         return ensure_running(embedded_folder(settings.data_dir))
 
 
-def _serve(settings: Settings, port: int | None) -> int:
+def _serve(settings: Settings, port: int | None, host: str = LOCAL) -> int:
     os.environ["OUTREACH_DATA_DIR"] = str(settings.data_dir)
     output.message("starting the web UI")
     ready: Callable[[str], None] = lambda url: output.message(  # noqa: E731
         f"the UI is at {url} (Ctrl-C ends it)", "bold"
     )
-    return serve(settings.data_dir, port=port, on_ready=ready)
+    return serve(settings.data_dir, port=port, host=host, on_ready=ready)
 
 
 def _expected_stop(row: dict) -> bool:

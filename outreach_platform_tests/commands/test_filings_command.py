@@ -1,6 +1,5 @@
 """`outreach filings …`, as analysts and scripts use it: real jobs on real files."""
 
-import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -11,10 +10,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from outreach_platform.cli_filings import filings
 from outreach_platform.embedded.sample import write_filings
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.filings.model import KINDS
+from outreach_platform_tests.support.pages import blocks, parse
 from outreach_platform_tests.support.postgres import ROOT
 from outreach_platform_tests.support.product import Finished, Inside, Product
 
@@ -233,20 +232,12 @@ def test_an_unknown_accession_number_is_2(reading: Filings) -> None:
 
 def test_what_the_page_shows_can_be_done(read: Product, reading: Filings) -> None:
     """Every command of docs/filings.md parses, every query of it runs and says what it should."""
-    page = (ROOT / "docs" / "filings.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```(\w*)\n(.*?)```", page, re.S)
-    lines = [
-        line.split("   ")[0].strip()
-        for kind, block in blocks
-        for line in block.splitlines()
-        if kind == "" and line.startswith("outreach filings")
-    ]
+    shown = blocks(ROOT / "docs" / "filings.md")
+    lines = [line for block in shown for line in block.commands]
     assert len(lines) > 8
     for line in lines:
-        words = shlex.split(line)[2:]
-        command = filings.commands[words[0]]
-        command.make_context(words[0], words[1:])
-    queries = [block for kind, block in blocks if kind == "sql"]
+        parse(line)
+    queries = [block.text for block in shown if block.kind == "sql"]
     answers = [ask(read.data, query) for query in queries]
     assert answers[0][0][0], "a company"
     assert set(answers[1]) == {(True,)}
