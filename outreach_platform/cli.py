@@ -40,7 +40,7 @@ def cli() -> None:
     outreach events --sync-duckdb     behavioural events to Parquet and the research database
     outreach enrich run               invalid records out to enrichers, completed ones promoted
     outreach filings extract          SEC filings to sections, tables, footnotes and chunks
-    outreach status                   last success, counts and open problems
+    outreach status                   what is wrong, last success, counts
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
     embedded PostgreSQL and a local folder are used.
@@ -187,21 +187,16 @@ def events(
 @cli.command()
 @JSON
 def status(as_json: bool) -> int:
-    """Show per state, export, workspace and filings the last success, counts, open problems."""
-    from outreach_platform.commands import output
-    from outreach_platform.commands.status import status_rows
-    from outreach_platform.commands.status_enrichment import enrichment_rows
-    from outreach_platform.commands.status_events import event_rows
-    from outreach_platform.commands.status_filings import filing_rows
-    from outreach_platform.settings import load_settings
+    """Show what is wrong, worst first; then last success and counts of each wing.
 
-    settings = load_settings()
-    rows = [
-        *(*status_rows(settings), *event_rows(settings)),
-        *(*enrichment_rows(settings), *filing_rows(settings)),
-    ]
-    output.result(rows, as_json=as_json)
-    return EXIT_OK
+    Ends with 1 if anything is an error, and with 0 if there are warnings alone, so that any monitor
+    can call it. It looks at disk and runs, and needs no database; what the hourly monitoring found
+    in databases and object store stands there with its age. docs/operations.md says what each kind
+    of problem means and what to do.
+    """
+    from outreach_platform.commands.status_all import show_status
+
+    return show_status(as_json=as_json)
 
 
 cli.add_command(enrich)

@@ -17,6 +17,7 @@ from outreach_platform.events.resources import EventRuns
 from outreach_platform.filings import assets as filing_assets
 from outreach_platform.filings.jobs import maintenance_job
 from outreach_platform.filings.resources import FilingRuns
+from outreach_platform.operations import assets as operation_assets
 from outreach_platform.operations.jobs import (
     daily_filings,
     daily_snapshots,
@@ -24,6 +25,8 @@ from outreach_platform.operations.jobs import (
     events_job,
     filings_job,
     hourly_enrichment_pull,
+    hourly_monitoring,
+    monitoring_job,
     nightly_events,
     promotion_job,
     snapshot_job,
@@ -74,7 +77,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [snapshot_assets, event_assets, enrichment_assets, filing_assets]
+                [snapshot_assets, event_assets, enrichment_assets, filing_assets, operation_assets]
             ),
             *enrichment_assets.SOURCES,
         ],
@@ -82,11 +85,11 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         jobs=[
             *(snapshot_job, plain_snapshot_job, events_job),
             *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
-            *(filings_job, maintenance_job),
+            *(filings_job, maintenance_job, monitoring_job),
         ],
         schedules=[
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),
-            *(daily_filings, weekly_maintenance),
+            *(daily_filings, weekly_maintenance, hourly_monitoring),
         ],
         sensors=[enrichment_complete],
         resources=resources,

@@ -88,6 +88,24 @@ class FilingSettings(_Strict):
     download_ciks: tuple[str, ...] = ()
 
 
+class MonitoringSettings(_Strict):
+    """From where on something is a problem; shares as fractions."""
+
+    window_days: int = Field(default=7, ge=1, le=90)
+    success_rate: Share = 0.95
+    fewest_runs: int = Field(default=3, ge=1)
+    longest_minutes: float = Field(default=10, gt=0)
+    stale_hours: float = Field(default=26, gt=0)
+    pass_rate: Share = 1.0
+    row_delta: Change = 0.50
+    null_rate: Share = 0.10
+    company_columns: tuple[str, ...] = ("company_name", "website_url", "industry", "company_phone")
+    people_columns: tuple[str, ...] = ("full_name", "title", "email")
+    unpushed_hours: float = Field(default=24, gt=0)
+    free_gb: float = Field(default=2.0, ge=0)
+    record_hours: float = Field(default=3, gt=0)
+
+
 class TomlSettings(_Strict):
     """The whole of settings.toml."""
 
@@ -99,6 +117,7 @@ class TomlSettings(_Strict):
     events: EventSettings = EventSettings()
     enrichment: EnrichmentSettings = EnrichmentSettings()
     filings: FilingSettings = FilingSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
     @field_validator("states", mode="before")
     @classmethod

@@ -17,7 +17,14 @@ from rich.text import Text
 
 Row = Mapping[str, Any]
 
-_STYLES = {"published": "green", "exported": "green", "stopped": "yellow", "failed": "red"}
+_STYLES = {
+    "published": "green",
+    "exported": "green",
+    "stopped": "yellow",
+    "failed": "red",
+    "error": "bold red",
+    "warning": "yellow",
+}
 # Piped output has no width of its own; a narrow default would break every line.
 _PIPED_WIDTH = 200
 _WIDEST = 9
@@ -64,7 +71,7 @@ def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, value in rows[0].items():
         justify = "right" if isinstance(value, int) else "left"
-        wraps = name in ("message", "problems")
+        wraps = name in ("message", "problems", "action")
         table.add_column(name.replace("_", " "), justify=justify, no_wrap=not wraps)
     for row in rows:
         table.add_row(*(worded(value) for value in row.values()), style=_style(row))
@@ -82,7 +89,7 @@ def _listing(row: Row) -> Table:
 
 
 def _style(row: Row) -> str | None:
-    return _STYLES.get(str(row.get("status")))
+    return _STYLES.get(str(row.get("status", row.get("severity"))))
 
 
 def worded(value: Any) -> str:

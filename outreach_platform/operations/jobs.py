@@ -61,6 +61,12 @@ filings_job = dg.define_asset_job(
     description="Register filings, read them, merge their rows, judge and publish the database.",
 )
 
+monitoring_job = dg.define_asset_job(
+    "monitoring_job",
+    selection=dg.AssetSelection.assets(["operations", "health"]),
+    description="Look at everything that may be stale, missing or wrong, and report it.",
+)
+
 
 @dg.schedule(
     name="daily_snapshots",
@@ -221,3 +227,17 @@ def filings_config(
     """
     given = {"filings__filings": register, "filings__filing_extracts": extract}
     return {"ops": {op: {"config": dict(c)} for op, c in given.items() if c is not None}}
+
+
+@dg.schedule(
+    name="hourly_monitoring",
+    job=monitoring_job,
+    cron_schedule="45 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="What is stale, missing or wrong, once an hour, beside the other schedules.",
+)
+def hourly_monitoring(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for one look at everything."""
+    hour = context.scheduled_execution_time.astimezone(UTC)
+    return dg.RunRequest(run_key=hour.isoformat(timespec="minutes"))

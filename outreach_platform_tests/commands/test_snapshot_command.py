@@ -1,6 +1,5 @@
 """`outreach snapshot` and `status` as scripts meet them: exit codes, stdout, stderr."""
 
-import json
 import os
 import subprocess
 import sys
@@ -265,7 +264,11 @@ def test_status_before_and_after(inside: Inside, tmp_path: Path) -> None:
     assert [(r["state"], r["status"]) for r in states] == [(s, "never run") for s in STATES]
     assert (events["export"], events["status"]) == ("behavioral_events", "never run")
     assert [companies["status"], people["status"]] == ["never run", "never run"]
-    after = {row.get("state"): row for row in inside("status", "--json").rows}
+    seen = inside("status", "--json")
+    assert seen.code == 1, "MD was never published"
+    assert seen.rows[0]["severity"] == "error"
+    assert ("state_unpublished", "MD") in {(r.get("kind"), r.get("subject")) for r in seen.rows}
+    after = {row.get("state"): row for row in seen.rows}
     assert list(after["WV"]) == [
         *("state", "status", "last_published", "age"),
         *TABLES,
@@ -277,8 +280,8 @@ def test_status_before_and_after(inside: Inside, tmp_path: Path) -> None:
     assert "K3 TRIGGERED" in after["MD"]["problems"][0]
     assert after["MD"]["last_published"] is None
     table = inside("status")
-    assert table.code == 0
-    assert "K3 TRIGGERED" in table.out
+    assert table.code == 1
+    assert table.out.index("state_unpublished") < table.out.index("K3 TRIGGERED")
     assert not table.err
 
 
@@ -349,7 +352,10 @@ def test_an_unreachable_database_is_1_and_its_audit_row_waits(tmp_path: Path) ->
     assert (done.code, done.row["status"]) == (1, "failed")
     assert "cannot be reached (connection refused)" in done.row["message"]
     assert "canary-of-url" not in done.out + done.err
-    status = json.loads(product("status", "--json").out)["results"][0]
+    seen = product("status", "--json")
+    assert seen.code == 1
+    assert "audit_waiting" in {row.get("kind") for row in seen.rows}
+    status = next(row for row in seen.rows if row.get("state") == "WV")
     assert status["problems"] == ["1 audit rows wait for the database; the next run writes them"]
 
 
