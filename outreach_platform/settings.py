@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     neon_password: SecretStr | None = Field(None, alias="NEON_PASSWORD")
     supabase_database_url: SecretStr | None = Field(None, alias="SUPABASE_DATABASE_URL")
     events_database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    dagster_database_url: SecretStr | None = Field(None, alias="DAGSTER_PG_URL")
     duckdb_db_path: Path | None = Field(None, alias="DUCKDB_DB_PATH")
     mlflow_tracking_uri: SecretStr | None = Field(None, alias="MLFLOW_TRACKING_URI")
 
@@ -151,6 +152,18 @@ class Settings(BaseSettings):
         return DatabaseUrl.parse(url, "SUPABASE_DATABASE_URL")
 
     @property
+    def instance(self) -> DatabaseUrl | None:
+        """Where Dagster keeps runs and events, None for files in the data folder.
+
+        Raises:
+            UsageError: the URL cannot be read.
+        """
+        if self.embedded_only or not self.dagster_database_url:
+            return None
+        url = _without_driver(self.dagster_database_url.get_secret_value())
+        return DatabaseUrl.parse(url, "DAGSTER_PG_URL")
+
+    @property
     def n8n_webhook(self) -> str | None:
         """Where pulls and promotions are told, None for nowhere."""
         if self.n8n_webhook_url is None or self.embedded_only:
@@ -184,6 +197,7 @@ class Settings(BaseSettings):
             "NEON_HOST": self.neon_host,
             "SUPABASE_DATABASE_URL": self.supabase_database_url,
             "DATABASE_URL": self.events_database_url,
+            "DAGSTER_PG_URL": self.dagster_database_url,
             "DUCKDB_DB_PATH": self.duckdb_db_path,
             "MLFLOW_TRACKING_URI": self.mlflow_tracking_uri,
             "B2_KEY_ID": self.b2_key_id,
@@ -257,7 +271,12 @@ def _register_secrets(settings: Settings) -> None:
             if name.endswith("database_url"):
                 # Its password alone is a secret as well; a bad URL is refused where it is used.
                 with suppress(UsageError):
-                    DatabaseUrl.parse(value.get_secret_value(), name.upper())
+                    DatabaseUrl.parse(_without_driver(value.get_secret_value()), name.upper())
+
+
+def _without_driver(url: str) -> str:
+    """Without the driver that SQLAlchemy writes: so is DAGSTER_PG_URL handed to our processes."""
+    return url.replace("postgresql+psycopg2://", "postgresql://", 1)
 
 
 def _absolute(path: Path, name: str) -> Path:

@@ -17,6 +17,7 @@ SECRETS = {
     "SUPABASE_DATABASE_URL": "postgresql://u:canary-supa@h/db",
     "DATABASE_URL": "postgresql://u:canary-events@h/db?schema=public",
     "NEON_PASSWORD": "canary-parts",
+    "DAGSTER_PG_URL": "postgresql://a:canary-runs@h/d",
     "B2_APPLICATION_KEY": "canary-b2",
     "AWS_SECRET_ACCESS_KEY": "canary-aws",
     "AWS_SESSION_TOKEN": "canary-session",

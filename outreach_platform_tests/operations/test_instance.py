@@ -49,6 +49,9 @@ def test_root_file_and_generated_file_differ_in_paths_only(tmp_path: Path) -> No
     generated = (home / "dagster.yaml").read_text()
     assert generated != root
     assert generated.replace(str(home), "data/dagster") == root
+    # On PostgreSQL they differ in the storage besides, and in nothing else.
+    ours, database = yaml.safe_load(root), render_config(Path("data/dagster"), postgres=True)
+    assert {**yaml.safe_load(database), "storage": None} == {**ours, "storage": None}
 
 
 def test_file_says_what_the_design_needs() -> None:
