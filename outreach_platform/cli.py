@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from outreach_platform import __version__
+from outreach_platform.cli_alerts import alerts
 from outreach_platform.cli_base import JSON, PORT, Group
 from outreach_platform.cli_enrich import enrich
 from outreach_platform.cli_filings import filings
@@ -202,6 +203,7 @@ def status(as_json: bool) -> int:
     return EXIT_OK
 
 
+cli.add_command(alerts)
 cli.add_command(enrich)
 cli.add_command(filings)
 

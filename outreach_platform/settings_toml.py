@@ -88,6 +88,12 @@ class FilingSettings(_Strict):
     download_ciks: tuple[str, ...] = ()
 
 
+class AlertSettings(_Strict):
+    """Messages to SLACK_WEBHOOK_URL and ALERT_WEBHOOK_URL."""
+
+    severity: Literal["error", "warning"] = "error"
+
+
 class TomlSettings(_Strict):
     """The whole of settings.toml."""
 
@@ -99,6 +105,7 @@ class TomlSettings(_Strict):
     events: EventSettings = EventSettings()
     enrichment: EnrichmentSettings = EnrichmentSettings()
     filings: FilingSettings = FilingSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @field_validator("states", mode="before")
     @classmethod
