@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from outreach_platform.foundation.errors import BusyError, IntegrityError
+from outreach_platform.foundation.errors import BusyError, IntegrityError, OutreachError
 from outreach_platform.foundation.lake import read_record, write_record
 from outreach_platform.foundation.locks import locked
 from outreach_platform.foundation.webhooks import PAUSE_SECONDS, Answer, host_of, post_json
@@ -177,7 +177,10 @@ def _warning(name: str, url: str, answer: Answer) -> str:
 
 def base_url(settings: Settings) -> str | None:
     """Where people reach the web UI: OUTREACH_PUBLIC_URL, else the running `up`, else nowhere."""
-    return settings.public_url or running_url(settings.data_dir)
+    try:
+        return settings.public_url or running_url(settings.data_dir)
+    except OutreachError:
+        return None  # a message without its link is better than none
 
 
 def trial_message(now: datetime) -> Message:

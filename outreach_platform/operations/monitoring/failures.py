@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import dagster as dg
 
@@ -191,6 +192,12 @@ def failed_checks(
         instance: where the evaluations are.
         keys: which checks; by default all of the platform's.
     """
+    asked = [
+        key
+        for key in (platform_checks() if keys is None else keys)
+        if key.name not in SWITCH_CHECKS
+    ]
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(asked)
     return [
         Problem(
             kind="check_failed",
@@ -202,23 +209,23 @@ def failed_checks(
             "it is over when the check passes",
             run_id=failure.run_id or None,
         )
-        for key in (platform_checks() if keys is None else keys)
-        if key.name not in SWITCH_CHECKS
-        for failure in _failures_of(instance, key)
+        for key, record in newest.items()
+        for failure in _failures_of(instance, record)
     ]
 
 
-def _failures_of(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Iterator[_Failure]:
-    history = partial(instance.event_log_storage.get_asset_check_execution_history, key)
-    newest = history(limit=1)
-    if not newest:
-        return
-    # Dagster has no public name for it. Most checks never failed, and are done with here.
-    status = type(newest[0].status)
-    if not history(limit=1, status={status.FAILED}):
-        return
+def _failures_of(instance: dg.DagsterInstance, newest: Any) -> Iterator[_Failure]:
+    """The failures of one check, from its newest record, whose class has no public name."""
+    records = [newest]
+    if newest.partition is not None or newest.status.value == "PLANNED":
+        history = partial(instance.event_log_storage.get_asset_check_execution_history, newest.key)
+        status = type(newest.status)
+        # Most checks never failed, and are done with here.
+        if not history(limit=1, status={status.FAILED}):
+            return
+        records = history(limit=_EVALUATIONS, status={status.FAILED, status.SUCCEEDED})
     seen: set[str] = set()
-    for record in history(limit=_EVALUATIONS, status={status.FAILED, status.SUCCEEDED}):
+    for record in records:
         part = _state_of(record.partition or "")
         evaluation = record.evaluation
         if part in seen or evaluation is None:
