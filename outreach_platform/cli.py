@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from outreach_platform import __version__
+from outreach_platform.cli_alerts import alerts
 from outreach_platform.cli_base import HOST, JSON, PORT, Group
 from outreach_platform.cli_enrich import enrich
 from outreach_platform.cli_filings import filings
@@ -199,6 +200,7 @@ def status(as_json: bool) -> int:
     return show_status(as_json=as_json)
 
 
+cli.add_command(alerts)
 cli.add_command(enrich)
 cli.add_command(filings)
 

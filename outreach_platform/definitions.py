@@ -18,6 +18,7 @@ from outreach_platform.filings import assets as filing_assets
 from outreach_platform.filings.jobs import maintenance_job
 from outreach_platform.filings.resources import FilingRuns
 from outreach_platform.operations import assets as operation_assets
+from outreach_platform.operations.alerts.sensors import run_failure_alert
 from outreach_platform.operations.jobs import (
     daily_filings,
     daily_snapshots,
@@ -91,7 +92,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),
             *(daily_filings, weekly_maintenance, hourly_monitoring),
         ],
-        sensors=[enrichment_complete],
+        sensors=[enrichment_complete, run_failure_alert],
         resources=resources,
         # Subprocesses a step cost seconds each; runs are what goes in parallel.
         executor=dg.in_process_executor,

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     aws_secret_access_key: SecretStr | None = Field(None, alias="AWS_SECRET_ACCESS_KEY")
     aws_session_token: SecretStr | None = Field(None, alias="AWS_SESSION_TOKEN")
     slack_webhook_url: SecretStr | None = Field(None, alias="SLACK_WEBHOOK_URL")
+    alert_webhook_url: SecretStr | None = Field(None, alias="ALERT_WEBHOOK_URL")
+    public_url: str | None = Field(None, alias="OUTREACH_PUBLIC_URL")
     n8n_webhook_url: SecretStr | None = Field(None, alias="N8N_WEBHOOK_URL")
     sec_api_user_agent: str | None = Field(None, alias="SEC_API_USER_AGENT")
 
@@ -171,6 +173,14 @@ class Settings(BaseSettings):
         return self.n8n_webhook_url.get_secret_value()
 
     @property
+    def alert_webhooks(self) -> dict[str, str]:
+        """Where alerts go, by `slack` and `webhook`; empty for nowhere."""
+        urls = {"slack": self.slack_webhook_url, "webhook": self.alert_webhook_url}
+        if self.embedded_only:
+            return {}
+        return {name: url.get_secret_value() for name, url in urls.items() if url}
+
+    @property
     def sec_user_agent(self) -> str | None:
         """Who asks the SEC for filings, None where nobody may."""
         return None if self.embedded_only else self.sec_api_user_agent
@@ -203,6 +213,7 @@ class Settings(BaseSettings):
             "B2_KEY_ID": self.b2_key_id,
             "S3_BUCKET": self.s3_bucket,
             "SLACK_WEBHOOK_URL": self.slack_webhook_url,
+            "ALERT_WEBHOOK_URL": self.alert_webhook_url,
             "N8N_WEBHOOK_URL": self.n8n_webhook_url,
             "SEC_API_USER_AGENT": self.sec_api_user_agent,
         }

@@ -106,6 +106,12 @@ class MonitoringSettings(_Strict):
     record_hours: float = Field(default=3, gt=0)
 
 
+class AlertSettings(_Strict):
+    """Messages to SLACK_WEBHOOK_URL and ALERT_WEBHOOK_URL."""
+
+    severity: Literal["error", "warning"] = "error"
+
+
 class TomlSettings(_Strict):
     """The whole of settings.toml."""
 
@@ -118,6 +124,7 @@ class TomlSettings(_Strict):
     enrichment: EnrichmentSettings = EnrichmentSettings()
     filings: FilingSettings = FilingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @field_validator("states", mode="before")
     @classmethod

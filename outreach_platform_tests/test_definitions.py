@@ -83,7 +83,7 @@ def _sensors(definitions: dg.Definitions) -> Iterator[str]:
     for found in sorted(definitions.sensors or [], key=lambda sensor: sensor.name):
         sensor = definitions.resolve_sensor_def(found.name)
         yield f"sensor {sensor.name}"
-        yield f"  job: {_names(job.name for job in sensor.jobs)}"
+        yield f"  job: {_names(job.name for job in (sensor.jobs if sensor.has_jobs else ()))}"
         yield f"  every: {sensor.minimum_interval_seconds} s"
         yield f"  status: {sensor.default_status.value}"
         yield f"  description: {sensor.description}"

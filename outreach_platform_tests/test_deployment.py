@@ -33,7 +33,7 @@ from outreach_platform_tests.support.product import Inside, Product, fill_state,
 DEPLOY = ROOT / "deploy"
 PORT = str(DEFAULT_PORTS[0])
 # Read by Dagster's side of the house, not by Settings.
-OTHERS = {SECRETS_DIR, "DAGSTER_PG_URL", "DAGSTER_HOME"}
+OTHERS = {SECRETS_DIR, "DAGSTER_HOME"}
 SYSTEM = {"HOME", "TMPDIR"}
 # Set by the demo for its own children.
 INTERNAL = {"OUTREACH_EMBEDDED_ONLY"}
@@ -168,7 +168,7 @@ def test_the_example_lists_every_variable_and_no_other() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     listed = set(re.findall(r"^#([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
     assert known_variables() - INTERNAL <= listed
-    assert listed <= known_variables() | OTHERS | {"OUTREACH_PUBLIC_URL", "ALERT_WEBHOOK_URL"}
+    assert listed <= known_variables() | OTHERS
 
 
 def test_the_unit_gives_no_more_than_is_needed() -> None:

@@ -13,6 +13,7 @@ from outreach_platform.operations.problems import Problem, Severity
 HEALTH = dg.AssetKey(["operations", "health"])
 
 _DESCRIPTIONS = {
+    "failures": "No run failed, no kill switch stopped a state, no check failed.",
     "runs": "Jobs succeed, and end in time.",
     "freshness": "Every state, event day and filing year is there and young enough.",
     "quality": "Events pass validation, rows did not jump, needed columns are filled.",

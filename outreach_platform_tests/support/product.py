@@ -34,6 +34,7 @@ from outreach_platform_tests.support.postgres import ROOT, fetch
 
 _WITHOUT_TRACKERS = Path(__file__).with_name("without_trackers.toml")
 _OURS = (
+    "ALERT_",
     "AWS_",
     "B2_",
     "S3_",

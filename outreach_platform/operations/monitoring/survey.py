@@ -14,6 +14,7 @@ import dagster as dg
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import Record, find_record, write_record
 from outreach_platform.operations.monitoring import (
+    failures,
     filings,
     freshness,
     quality,
@@ -68,10 +69,20 @@ def _runs(around: Surroundings) -> list[Problem]:
     return runs.run_problems(around.instance, around.settings.toml.monitoring, around.now)
 
 
+def _failed_runs(around: Surroundings) -> list[Problem]:
+    return failures.failed_runs(around.instance) if around.instance else []
+
+
+def _failed_checks(around: Surroundings) -> list[Problem]:
+    return failures.failed_checks(around.instance) if around.instance else []
+
+
 # Disk and the Dagster instance only: these are taken whenever somebody asks.
 LIVE: tuple[Look, ...] = (
     Look("runs of jobs", "runs", _runs),
-    # What failed by itself (runs, kill switches, checks) goes in here.
+    Look("failed runs", "failures", _failed_runs),
+    Look("kill switches", "failures", lambda a: failures.kill_switch_stops(a.settings)),
+    Look("failed checks", "failures", _failed_checks),
     Look("states", "freshness", lambda a: freshness.stale_states(a.settings, a.now)),
     Look("export of events", "freshness", lambda a: freshness.stale_events(a.settings, a.now)),
     Look("days of events", "freshness", lambda a: freshness.missing_days(a.settings)),
