@@ -353,7 +353,6 @@ def test_an_unreachable_database_is_1_and_its_audit_row_waits(tmp_path: Path) ->
     assert "cannot be reached (connection refused)" in done.row["message"]
     assert "canary-of-url" not in done.out + done.err
     seen = product("status", "--json")
-    assert seen.code == 1
     assert "audit_waiting" in {row.get("kind") for row in seen.rows}
     status = next(row for row in seen.rows if row.get("state") == "WV")
     assert status["problems"] == ["1 audit rows wait for the database; the next run writes them"]
