@@ -18,6 +18,7 @@ from rich.text import Text
 Row = Mapping[str, Any]
 
 _STYLES = {"published": "green", "exported": "green", "stopped": "yellow", "failed": "red"}
+_STYLES |= {"intact": "green", "restored": "green", "damaged": "red"}
 # Piped output has no width of its own; a narrow default would break every line.
 _PIPED_WIDTH = 200
 _WIDEST = 9
