@@ -8,7 +8,7 @@ from pydantic import Field
 
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.verify import verify_exports
-from outreach_platform.foundation.errors import IntegrityError, StoreError
+from outreach_platform.foundation.errors import IntegrityError
 from outreach_platform.foundation.locks import locked
 from outreach_platform.foundation.verification import Verification
 from outreach_platform.operations.dead_runs import tag_run
@@ -60,7 +60,7 @@ def verify_versions_op(
 def _verification(
     context: dg.OpExecutionContext, settings: Settings, storage: ObjectStorage, states: list[str]
 ) -> Verification:
-    watch = _watch(settings, storage)
+    watch = StoreWatch(storage.store(settings))
     checks = []
     for state in states or STATES:
         context.log.info(f"{state}: verifying")
@@ -74,13 +74,6 @@ def _verification(
     return Verification(
         run_id=context.run.run_id, at=datetime.now(UTC), checks=checks, store_problem=watch.problem
     )
-
-
-def _watch(settings: Settings, storage: ObjectStorage) -> StoreWatch:
-    try:
-        return StoreWatch(storage.store(settings))
-    except StoreError as error:
-        return StoreWatch(None, str(error))
 
 
 def _summary(done: Verification) -> str:

@@ -17,16 +17,16 @@ class StoreWatch:
     """The object store, until it cannot be asked: then disk alone is verified.
 
     Attributes:
-        store: the bucket; None where it could not even be opened.
+        store: the bucket.
         problem: why it is not asked any more.
     """
 
-    store: ObjectStore | None
+    store: ObjectStore
     problem: str | None = field(default=None)
 
     def problems(self, key: str, sha256: str, size: int | None) -> list[str]:
         """What is wrong with one object; nothing where the store cannot be asked."""
-        if self.store is None or self.problem is not None:
+        if self.problem is not None:
             return []
         try:
             standing = self.store.head(key)
@@ -68,12 +68,11 @@ def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> Vers
         for key, sha256, size in _objects(folder, version, manifest, receipt)
         for problem in watch.problems(key, sha256, size)
     ]
-    asked = watch.store is not None and watch.problem is None
     return VersionCheck(
         subject=folder.state,
         version=version,
         disk="damaged" if disk else "intact",
-        store="damaged" if found else "intact" if asked else "not asked",
+        store="damaged" if found else "intact" if watch.problem is None else "not asked",
         problems=[*disk, *found],
     )
 
