@@ -15,6 +15,7 @@ from outreach_platform.cli_alerts import alerts
 from outreach_platform.cli_base import HOST, JSON, PORT, Group
 from outreach_platform.cli_enrich import enrich
 from outreach_platform.cli_filings import filings
+from outreach_platform.cli_upkeep import UPKEEP
 from outreach_platform.foundation.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -42,6 +43,8 @@ def cli() -> None:
     outreach enrich run               invalid records out to enrichers, completed ones promoted
     outreach filings extract          SEC filings to sections, tables, footnotes and chunks
     outreach status                   what is wrong, last success, counts
+    outreach verify                   every manifest against disk and object store
+    outreach restore                  a published version back from the object store
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
     embedded PostgreSQL and a local folder are used.
@@ -203,6 +206,8 @@ def status(as_json: bool) -> int:
 cli.add_command(alerts)
 cli.add_command(enrich)
 cli.add_command(filings)
+for command in UPKEEP:
+    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

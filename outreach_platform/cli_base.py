@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from outreach_platform import __version__
 from outreach_platform.foundation.errors import UsageError
 
 JSON = click.option("--json", "as_json", is_flag=True, help='Print {"results": [...]} instead.')
@@ -52,12 +53,22 @@ class Group(click.Group):
 
 
 def _log_to_data_folder() -> None:
-    """Keep tracebacks from the first moment; a folder that refuses is reported by the command."""
+    """Keep tracebacks from the first moment; a folder that refuses is reported by the command.
+
+    Raises:
+        UsageError: the folder is of a newer release, or says nothing legible of itself.
+    """
+    from outreach_platform.foundation.data_layout import require_layout
     from outreach_platform.foundation.logs import log_to_file
     from outreach_platform.settings import load_settings
 
     try:
         settings = load_settings()
-        log_to_file(Path(settings.data_dir) / "logs", settings.log_level)
     except (UsageError, OSError, ValueError):
+        logging.getLogger("outreach_platform").addHandler(logging.NullHandler())
+        return
+    require_layout(settings.data_dir, __version__)
+    try:
+        log_to_file(Path(settings.data_dir) / "logs", settings.log_level)
+    except (OSError, ValueError):
         logging.getLogger("outreach_platform").addHandler(logging.NullHandler())

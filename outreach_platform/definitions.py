@@ -33,6 +33,7 @@ from outreach_platform.operations.jobs import (
     snapshot_job,
     weekly_maintenance,
 )
+from outreach_platform.operations.upkeep_jobs import restore_job, verify_job
 from outreach_platform.resources import (
     EventsDatabase,
     NeonDatabase,
@@ -87,6 +88,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *(snapshot_job, plain_snapshot_job, events_job),
             *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
             *(filings_job, maintenance_job, monitoring_job),
+            *(verify_job, restore_job),
         ],
         schedules=[
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),

@@ -8,7 +8,9 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
+from outreach_platform import __version__
 from outreach_platform.embedded.server import EmbeddedServer, ensure_running
+from outreach_platform.foundation.data_layout import require_layout
 from outreach_platform.foundation.errors import UsageError
 from outreach_platform.foundation.logs import log_to_file
 from outreach_platform.foundation.objects.b2 import B2Store
@@ -31,9 +33,11 @@ class PlatformSettings(dg.ConfigurableResource):
         """Read them, and send this process's log to the data folder.
 
         Raises:
-            UsageError: a value is not understood, or the folder cannot be written.
+            UsageError: a value is not understood, or the folder cannot be written or is of a
+                newer release.
         """
         settings = load_settings()
+        require_layout(settings.data_dir, __version__)
         try:
             log_to_file(settings.data_dir / "logs", settings.log_level)
         except OSError as error:

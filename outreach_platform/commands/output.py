@@ -20,8 +20,11 @@ Row = Mapping[str, Any]
 _STYLES = {
     "published": "green",
     "exported": "green",
+    "intact": "green",
+    "restored": "green",
     "stopped": "yellow",
     "failed": "red",
+    "damaged": "red",
     "error": "bold red",
     "warning": "yellow",
 }

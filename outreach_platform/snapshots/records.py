@@ -93,13 +93,13 @@ def read_published(folder: StateFolder, version: str) -> tuple[Manifest, Receipt
 def lost_manifest(folder: StateFolder, version: str) -> IntegrityError:
     """The error for a published version without its manifest: a new one would be another."""
     return IntegrityError(
-        f"{folder.state} {version} is published but its manifest is gone: "
-        f"{_restore(folder, version)} to {folder.manifest(version)}"
+        f"{folder.state} {version} is published but its manifest is gone; "
+        f"{_restore(folder, version)}"
     )
 
 
 def _restore(folder: StateFolder, version: str) -> str:
-    return f"restore {folder.manifest_key(version)} from the object store"
+    return f"`outreach restore --state {folder.state} --version {version}` brings it back"
 
 
 def survey(folder: StateFolder) -> tuple[list[tuple[Manifest, Receipt]], list[str]]:
