@@ -7,6 +7,7 @@ Results go to stdout, messages and progress to stderr, tracebacks to `logs/outre
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -41,6 +42,7 @@ def cli() -> None:
     outreach enrich run               invalid records out to enrichers, completed ones promoted
     outreach filings extract          SEC filings to sections, tables, footnotes and chunks
     outreach status                   last success, counts and open problems
+    outreach report                   one HTML page on all of it
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
     embedded PostgreSQL and a local folder are used.
@@ -200,6 +202,25 @@ def status(as_json: bool) -> int:
     ]
     output.result(rows, as_json=as_json)
     return EXIT_OK
+
+
+@cli.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it there [default: reports/report.html in the data folder].",
+)
+@JSON
+def report(to: Path | None, as_json: bool) -> int:
+    """Write one HTML page: states over time, kill switches, enrichment, events and filings.
+
+    It needs nothing but a browser, holds counts only, and is written daily while `outreach up`
+    runs. Prints the file's path.
+    """
+    from outreach_platform.commands.report import run_report
+
+    return run_report(to=to, as_json=as_json)
 
 
 cli.add_command(enrich)

@@ -144,6 +144,7 @@ def test_every_contract_asset_is_there() -> None:
         *(dg.AssetKey(["events", name]) for name in (*events, *siblings)),
         *(dg.AssetKey(["enrichment", name]) for name in (*enrichment, *ours)),
         *(dg.AssetKey(["filings", name]) for name in filings),
+        dg.AssetKey(["operations", "report"]),
     }
 
 
