@@ -7,6 +7,7 @@ Results go to stdout, messages and progress to stderr, tracebacks to `logs/outre
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -45,6 +46,7 @@ def cli() -> None:
     outreach status                   what is wrong, last success, counts
     outreach verify                   every manifest against disk and object store
     outreach restore                  a published version back from the object store
+    outreach report                   one HTML page on all of it
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
     embedded PostgreSQL and a local folder are used.
@@ -201,6 +203,25 @@ def status(as_json: bool) -> int:
     from outreach_platform.commands.status_all import show_status
 
     return show_status(as_json=as_json)
+
+
+@cli.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it there [default: reports/report.html in the data folder].",
+)
+@JSON
+def report(to: Path | None, as_json: bool) -> int:
+    """Write one HTML page: states over time, kill switches, enrichment, events and filings.
+
+    It needs nothing but a browser, holds counts only, and is written daily while `outreach up`
+    runs. Prints the file's path.
+    """
+    from outreach_platform.commands.report import run_report
+
+    return run_report(to=to, as_json=as_json)
 
 
 cli.add_command(alerts)

@@ -18,6 +18,7 @@ from outreach_platform.filings import assets as filing_assets
 from outreach_platform.filings.jobs import maintenance_job
 from outreach_platform.filings.resources import FilingRuns
 from outreach_platform.operations import assets as operation_assets
+from outreach_platform.operations import report_assets
 from outreach_platform.operations.alerts.sensors import run_failure_alert
 from outreach_platform.operations.jobs import (
     daily_filings,
@@ -79,8 +80,9 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [snapshot_assets, event_assets, enrichment_assets, filing_assets, operation_assets]
+                [snapshot_assets, event_assets, enrichment_assets, filing_assets]
             ),
+            *dg.load_assets_from_modules([operation_assets, report_assets]),
             *enrichment_assets.SOURCES,
         ],
         asset_checks=dg.load_asset_checks_from_modules([snapshot_checks]),
@@ -88,11 +90,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *(snapshot_job, plain_snapshot_job, events_job),
             *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
             *(filings_job, maintenance_job, monitoring_job),
-            *(verify_job, restore_job),
+            *(verify_job, restore_job, report_assets.report_job),
         ],
         schedules=[
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),
             *(daily_filings, weekly_maintenance, hourly_monitoring),
+            report_assets.daily_report,
         ],
         sensors=[enrichment_complete, run_failure_alert],
         resources=resources,

@@ -21,7 +21,8 @@ from outreach_platform_tests.support.postgres import (
 # Files of few and long tests: begun last, they keep one core waiting for minutes.
 LONG = (
     *("test_end_to_end", "test_demo", "test_serving", "test_events_interrupts", "test_kill"),
-    *("test_enrichment_kill", "test_round_trip_model", "test_sensor"),
+    *("test_enrichment_kill", "test_round_trip_model", "test_sensor", "test_browser"),
+    *("test_deployment", "test_restore", "test_instance_postgres", "test_pages"),
 )
 
 

@@ -145,6 +145,7 @@ def test_every_contract_asset_is_there() -> None:
         *(dg.AssetKey(["enrichment", name]) for name in (*enrichment, *ours)),
         *(dg.AssetKey(["filings", name]) for name in filings),
         dg.AssetKey(["operations", "health"]),
+        dg.AssetKey(["operations", "report"]),
     }
 
 

@@ -25,10 +25,11 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 PATIENCE_MS = 120_000
-GROUPS = ("enrichment", "events", "filings", "outreach")
+GROUPS = ("enrichment", "events", "filings", "operations", "outreach")
 AUTOMATIONS = {
     *("daily_filings", "daily_snapshots", "enrichment_complete", "hourly_enrichment_pull"),
-    *("nightly_events", "weekly_maintenance"),
+    *("nightly_events", "weekly_maintenance", "daily_report", "hourly_monitoring"),
+    "run_failure_alert",
 }
 
 pytestmark = [

@@ -1,0 +1,1 @@
+"""The page that `outreach report` writes: figures from records on disk, drawn, laid out."""
