@@ -33,8 +33,8 @@ class Day:
     def __init__(self, instance: dg.DagsterInstance, heard: list[dict[str, Any]]) -> None:
         self.instance, self._heard, self._read = instance, heard, 0
 
-    def at(self, hour: int, schedule: str, minute: int = 0) -> list[dg.ExecuteInProcessResult]:
-        """The tick of a schedule, and the runs that it asks for."""
+    def asked(self, hour: int, schedule: str, minute: int = 0) -> list[dg.RunRequest]:
+        """The tick of a schedule: what it asks for."""
         found = defs.resolve_schedule_def(schedule)
         moment = datetime.combine(today(), time(hour, minute), UTC)
         with dg.build_schedule_context(
@@ -42,8 +42,12 @@ class Day:
             scheduled_execution_time=moment,
             repository_def=defs.get_repository_def(),
         ) as context:
-            asked = found.evaluate_tick(context).run_requests or []
-        return [self._run(request, found.job_name) for request in asked]
+            return list(found.evaluate_tick(context).run_requests or [])
+
+    def at(self, hour: int, schedule: str, minute: int = 0) -> list[dg.ExecuteInProcessResult]:
+        """The tick of a schedule, and the runs that it asks for."""
+        job = defs.resolve_schedule_def(schedule).job_name
+        return [self.run(request, job) for request in self.asked(hour, schedule, minute)]
 
     def sensor(self, name: str, job: str = "") -> list[dg.ExecuteInProcessResult]:
         """The tick of a sensor, and the runs that it asks for."""
@@ -53,11 +57,12 @@ class Day:
         with dg.build_sensor_context(self.instance, resources=needed) as context:
             asked = found.evaluate_tick(context).run_requests or []
         marked = {"dagster/sensor_name": name}
-        return [self._run(request, job, marked) for request in asked]
+        return [self.run(request, job, marked) for request in asked]
 
-    def _run(
+    def run(
         self, request: dg.RunRequest, job: str, tags: Mapping[str, str] | None = None
     ) -> dg.ExecuteInProcessResult:
+        """Run what was asked for, as the daemon would tag it."""
         return defs.resolve_job_def(request.job_name or job).execute_in_process(
             instance=self.instance,
             partition_key=request.partition_key,
@@ -96,9 +101,11 @@ def test_a_day(server: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFix
             day = Day(instance, heard)
             assert day.told() == set()
 
-            nightly = day.at(2, "daily_snapshots")
-            ended = {run.dagster_run.tags["outreach/state"]: run.success for run in nightly}
-            assert ended == {state: state != DIRTY_STATE for state in STATES}
+            nightly = {r.tags["outreach/state"]: r for r in day.asked(2, "daily_snapshots")}
+            assert list(nightly) == list(STATES)
+            for state in ("WV", DIRTY_STATE):
+                ended = day.run(nightly[state], "snapshot_job")
+                assert ended.success == (state != DIRTY_STATE)
             assert all(run.success for run in day.at(2, "nightly_events"))
             assert ("opened", "kill_switch", DIRTY_STATE) in day.told()
             assert day.told() == set(), "once"

@@ -32,8 +32,8 @@ class LayoutRecord(Record):
 def require_layout(data_dir: Path, release: str) -> None:
     """Refuse a data folder of a newer release; stamp a new folder, and one without a number.
 
-    Folders from before there was a number have layout 1. A folder that cannot be written is left
-    to whoever writes there first: they say what is wrong with it.
+    Folders from before there was a number have layout 1. A folder that cannot be written,
+    or is none, is left to whoever writes there first: they say what is wrong with it.
 
     Args:
         data_dir: the data folder.
@@ -43,6 +43,8 @@ def require_layout(data_dir: Path, release: str) -> None:
         UsageError: the layout is newer than this release knows, or its record cannot be read.
     """
     path = data_dir / _NAME
+    if data_dir.exists() and not data_dir.is_dir():
+        return
     try:
         found = read_record(path, LayoutRecord)
     except FileNotFoundError:
