@@ -11,6 +11,7 @@ import pytest
 from outreach_platform.embedded.server import EmbeddedServer
 from outreach_platform.foundation import redaction
 from outreach_platform.foundation.postgres.url import DatabaseUrl
+from outreach_platform_tests.support import quick_sqlite
 from outreach_platform_tests.support.postgres import (
     drop_database,
     fresh_database,
@@ -25,6 +26,7 @@ LONG = (
     *("test_deployment", "test_restore", "test_instance_postgres", "test_pages"),
 )
 
+quick_sqlite.install()
 
 # A shell that starts the suite in the background ignores SIGINT for all its children, and the
 # commands that tests interrupt would never notice.

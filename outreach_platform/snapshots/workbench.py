@@ -82,18 +82,19 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
             pairs, wrong = survey(StateFolder(data_dir, state))
             found += pairs
             problems += wrong
-        newest, gone = _newest_whole(data_dir, [manifest for manifest, _ in found])
+        with duckdb.connect() as reader:
+            newest, gone = _newest_whole(reader, data_dir, [manifest for manifest, _ in found])
         last_runs = _last_runs(data_dir)
 
         def build(connection: duckdb.DuckDBPyConnection) -> None:
             _fill_snapshots(connection, found)
             for table in ("companies", "people"):
-                _view(connection, f"{table}_raw", _raw_files(data_dir, newest, table))
+                _view(connection, f"{table}_raw", _raw_files(connection, data_dir, newest, table))
                 for verdict in ("good", "bad"):
                     name = f"{table}_{verdict}"
                     _view(connection, name, _exported_files(data_dir, newest, name))
                 name = f"{table}_bad"
-                _view(connection, f"{name}_last_run", _split_files(data_dir, last_runs, name))
+                _view(connection, f"{name}_last_run", _split_files(connection, data_dir, last_runs, name))
 
         for partial in workbench_path(data_dir).parent.glob(f".{workbench_path(data_dir).name}.*"):
             partial.unlink()  # of a killed writer; the lock keeps living ones out
@@ -104,7 +105,9 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
     return problems
 
 
-def _newest_whole(data_dir: Path, manifests: list[Manifest]) -> tuple[list[Manifest], list[str]]:
+def _newest_whole(
+    reader: duckdb.DuckDBPyConnection, data_dir: Path, manifests: list[Manifest]
+) -> tuple[list[Manifest], list[str]]:
     """Each state's newest published version whose files stand, and what is wrong with others.
 
     Once rows of a configured database are published, sample data is no longer shown.
@@ -118,7 +121,7 @@ def _newest_whole(data_dir: Path, manifests: list[Manifest]) -> tuple[list[Manif
             wrong = place_again(StateFolder(data_dir, state), manifest) or [
                 f"{file.path} is no Parquet file"
                 for file in manifest.files.values()
-                if not _readable(_path(data_dir, file))
+                if not _readable(reader, _path(data_dir, file))
             ]
             if not wrong:
                 newest.append(manifest)
@@ -130,15 +133,12 @@ def _newest_whole(data_dir: Path, manifests: list[Manifest]) -> tuple[list[Manif
     return newest, problems
 
 
-def _readable(path: Path) -> bool:
+def _readable(reader: duckdb.DuckDBPyConnection, path: Path) -> bool:
     """Whether a file stands that DuckDB can make a view of: one that it cannot breaks all."""
-    connection = duckdb.connect()
     try:
-        connection.execute(f"SELECT * FROM read_parquet({quote_text(str(path))}) LIMIT 0")
+        reader.execute(f"SELECT * FROM read_parquet({quote_text(str(path))}) LIMIT 0")
     except duckdb.Error:
         return False
-    finally:
-        connection.close()
     return True
 
 
@@ -183,11 +183,13 @@ def _fill_snapshots(
         )
 
 
-def _raw_files(data_dir: Path, manifests: list[Manifest], table: str) -> list[_Version]:
+def _raw_files(
+    reader: duckdb.DuckDBPyConnection, data_dir: Path, manifests: list[Manifest], table: str
+) -> list[_Version]:
     return [
         _Version(m.state, m.version, path)
         for m in manifests
-        if _readable(path := _path(data_dir, m.raw[f"{table}_raw"]))
+        if _readable(reader, path := _path(data_dir, m.raw[f"{table}_raw"]))
     ]
 
 
@@ -195,11 +197,13 @@ def _exported_files(data_dir: Path, manifests: list[Manifest], table: str) -> li
     return [_Version(m.state, m.version, _path(data_dir, m.files[table])) for m in manifests]
 
 
-def _split_files(data_dir: Path, splits: list[SplitRecord], table: str) -> list[_Version]:
+def _split_files(
+    reader: duckdb.DuckDBPyConnection, data_dir: Path, splits: list[SplitRecord], table: str
+) -> list[_Version]:
     return [
         _Version(s.state, s.version, path)
         for s in splits
-        if _readable(path := _path(data_dir, s.files[table]))
+        if _readable(reader, path := _path(data_dir, s.files[table]))
     ]
 
 
