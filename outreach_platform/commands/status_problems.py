@@ -10,11 +10,8 @@ from outreach_platform.commands.status import age_of
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.redaction import redact
 from outreach_platform.operations.instance import CONFIG_NAME, dagster_home, open_instance
-from outreach_platform.operations.monitoring.survey import (
-    failed_look,
-    live_problems,
-    newest_record,
-)
+from outreach_platform.operations.monitoring.record import newest_record
+from outreach_platform.operations.monitoring.survey import failed_look, live_problems
 from outreach_platform.operations.problems import Problem, worst_first
 from outreach_platform.settings import Settings
 

@@ -13,7 +13,8 @@ from outreach_platform.operations.checks import (
     problem_table,
 )
 from outreach_platform.operations.failures import failing_clearly
-from outreach_platform.operations.monitoring.survey import Surroundings, take_all
+from outreach_platform.operations.monitoring.looks import Surroundings
+from outreach_platform.operations.monitoring.survey import take_all
 from outreach_platform.operations.problems import Severity, worst_first
 from outreach_platform.resources import ObjectStorage, PlatformSettings, WorkspaceDatabase
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from outreach_platform.operations.monitoring.survey import CHECKS
+from outreach_platform.operations.monitoring.looks import CHECKS
 from outreach_platform.operations.problems import Problem, Severity
 
 HEALTH = dg.AssetKey(["operations", "health"])

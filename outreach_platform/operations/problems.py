@@ -29,6 +29,7 @@ class Problem:
         action: what to do next, in one sentence or a command.
         severity: error or warning.
         run_id: the Dagster run that tells more, None without one.
+        hides: the kinds of which nobody can say now whether they are there.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Problem:
     action: str
     severity: Severity = Severity.ERROR
     run_id: str | None = None
+    hides: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

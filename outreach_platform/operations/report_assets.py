@@ -7,8 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from outreach_platform.operations.failures import failing_clearly
-from outreach_platform.operations.monitoring.survey import live_problems, recorded_problems
-from outreach_platform.operations.problems import worst_first
+from outreach_platform.operations.monitoring.survey import known_problems
 from outreach_platform.operations.report.write import write_report
 from outreach_platform.resources import PlatformSettings
 
@@ -37,9 +36,7 @@ def report(
     """Write the page from the records on disk, what is wrong on top."""
     with failing_clearly():
         settings = platform.load()
-        problems = worst_first(
-            [*live_problems(settings, context.instance), *recorded_problems(settings)]
-        )
+        problems = known_problems(settings, context.instance)
         path = write_report(settings, problems, target=Path(config.to) if config.to else None)
     return dg.MaterializeResult(
         metadata={

@@ -94,7 +94,11 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
                     name = f"{table}_{verdict}"
                     _view(connection, name, _exported_files(data_dir, newest, name))
                 name = f"{table}_bad"
-                _view(connection, f"{name}_last_run", _split_files(connection, data_dir, last_runs, name))
+                _view(
+                    connection,
+                    f"{name}_last_run",
+                    _split_files(connection, data_dir, last_runs, name),
+                )
 
         for partial in workbench_path(data_dir).parent.glob(f".{workbench_path(data_dir).name}.*"):
             partial.unlink()  # of a killed writer; the lock keeps living ones out

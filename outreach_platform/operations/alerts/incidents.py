@@ -90,7 +90,8 @@ def advance(book: Book, problems: Iterable[Problem], now: datetime) -> tuple[Boo
 
     Args:
         book: as the last look left it.
-        problems: everything that is wrong now.
+        problems: everything that is wrong now. An incident whose kind one of them hides stays as
+            it was: nobody knows whether it is over.
         now: the moment of the look, aware.
 
     Returns:
@@ -98,10 +99,13 @@ def advance(book: Book, problems: Iterable[Problem], now: datetime) -> tuple[Boo
         messages that this look gives rise to.
     """
     found = {problem.key: problem for problem in problems}
+    hidden = {kind for problem in found.values() for kind in problem.hides}
     numbered, incidents, messages = book.numbered, {}, []
     for key, incident in book.incidents.items():
         if key in found:
             kept, event = _seen(incident, found.pop(key), now)
+        elif incident.kind in hidden:
+            kept, event = incident, None
         else:
             kept, event = _missed(incident, now)
         if event == "reopened":

@@ -3,8 +3,7 @@
 import dagster as dg
 
 from outreach_platform.operations.alerts.delivery import Report, round_of_alerts
-from outreach_platform.operations.monitoring.survey import live_problems, recorded_problems
-from outreach_platform.operations.problems import Problem
+from outreach_platform.operations.monitoring.survey import known_problems
 from outreach_platform.resources import PlatformSettings
 
 
@@ -29,10 +28,7 @@ def run_failure_alert(
     if not settings.alert_webhooks:
         return dg.SkipReason("SLACK_WEBHOOK_URL and ALERT_WEBHOOK_URL are not set: nobody is told")
 
-    def look() -> list[Problem]:
-        return [*live_problems(settings, context.instance), *recorded_problems(settings)]
-
-    report = round_of_alerts(settings, look)
+    report = round_of_alerts(settings, lambda: known_problems(settings, context.instance))
     for warning in report.warnings:
         context.log.warning(warning)
     return dg.SkipReason(_told(report))

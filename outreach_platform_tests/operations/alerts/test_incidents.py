@@ -44,6 +44,21 @@ def test_a_fault_is_told_when_it_comes_and_when_it_goes() -> None:
     ]
 
 
+def test_a_look_that_fails_leaves_what_it_found_before_as_it_was() -> None:
+    book, told = Book(), []
+    blind = Problem("look_failed", "states", "is away", "mend it", hides=("run_failed",))
+    other = Problem("disk_space", "disk", "is full", "make room")
+    for turn, looked in enumerate(([problem("WV"), other], [blind], [problem("WV")], [])):
+        book, messages = advance(book, looked, START + turn * TICK)
+        told.append([f"{m.event} {m.subject}" for m in messages])
+    assert told == [
+        ["opened WV", "opened disk"],
+        ["cleared disk", "opened states"],
+        ["cleared states"],
+        ["cleared WV"],
+    ]
+
+
 def test_a_fault_that_comes_back_much_later_is_a_new_one() -> None:
     told = events([["WV"], [], [], ["WV"], []], step=CALM)
     assert told == [["opened WV"], ["cleared WV"], [], ["opened WV"], ["cleared WV"]]

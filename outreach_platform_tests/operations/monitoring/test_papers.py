@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from outreach_platform.operations import monitoring
+from outreach_platform.operations.monitoring.looks import LIVE, SLOW
 from outreach_platform.settings_toml import MonitoringSettings
 from outreach_platform_tests.support.postgres import ROOT
 
@@ -26,6 +27,11 @@ def test_each_kind_of_problem_has_a_section() -> None:
     assert {"state_stale", "rows_hang", "look_failed"} <= kinds()
     assert sections - ALERTS == kinds() - ALERTS
     assert sections >= ALERTS
+
+
+def test_each_kind_belongs_to_a_look() -> None:
+    declared = {kind for look in (*LIVE, *SLOW) for kind in look.kinds}
+    assert declared == (kinds() | ALERTS) - {"look_failed"}
 
 
 def test_each_threshold_is_named() -> None:

@@ -9,6 +9,8 @@ from outreach_platform.commands.status_problems import problem_rows
 from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.checks import HEALTH_CHECKS, health_results, problem_table
 from outreach_platform.operations.monitoring import survey
+from outreach_platform.operations.monitoring.looks import CHECKS, LIVE, Look, Surroundings
+from outreach_platform.operations.monitoring.record import record_path
 from outreach_platform.operations.monitoring.workspace import funnel_problems, unpushed_rows
 from outreach_platform.operations.problems import Problem, Severity
 from outreach_platform.snapshots.layout import StateFolder
@@ -19,13 +21,17 @@ from outreach_platform_tests.support.snapshot_runs import settings_for
 
 
 def test_a_look_that_fails_is_a_problem_and_hides_no_other(tmp_path: Path) -> None:
-    def broken(_: survey.Surroundings) -> list[Problem]:
+    def broken(_: Surroundings) -> list[Problem]:
         raise ValueError("ann@example.com")
 
     fine = Problem("some_kind", "WV", "is wrong", "look")
-    looks = (survey.Look("one", "a", broken), survey.Look("two", "a", lambda _: [fine]))
-    failed, other = survey.look_at(looks, survey.Surroundings(settings_for(tmp_path)))["a"]
+    looks = (
+        Look("one", "a", broken, ("first", "second")),
+        Look("two", "a", lambda _: [fine], ("some_kind",)),
+    )
+    failed, other = survey.look_at(looks, Surroundings(settings_for(tmp_path)))["a"]
     assert (failed.kind, failed.subject, other) == ("look_failed", "one", fine)
+    assert failed.hides == ("first", "second")
     assert "example.com" not in failed.message
 
 
@@ -39,8 +45,8 @@ def test_what_slow_looks_found_is_remembered_until_the_next(tmp_path: Path) -> N
     version = publish_state(tmp_path)
     key = StateFolder(tmp_path, "WV").manifest_key(version)
     (tmp_path / "objects" / "svg-enrichment" / key).unlink()
-    found = survey.take_all(survey.Surroundings(settings, now=NOW), "run-9")
-    assert set(found) == set(survey.CHECKS)
+    found = survey.take_all(Surroundings(settings, now=NOW), "run-9")
+    assert set(found) == set(CHECKS)
     assert [p.kind for p in found["stores"]] == ["objects_differ"]
     assert [p.kind for p in survey.recorded_problems(settings)] == ["objects_differ"]
     rows = {row["kind"]: row for row in problem_rows(settings)}
@@ -49,19 +55,31 @@ def test_what_slow_looks_found_is_remembered_until_the_next(tmp_path: Path) -> N
     assert rows["monitoring_stale"]["severity"] == "warning", "the record is months old"
     severities = [row["severity"] for row in problem_rows(settings)]
     assert severities == sorted(severities), "errors come first"
-    soon = survey.Surroundings(settings, now=NOW + timedelta(hours=1))
-    assert survey.look_at(survey.LIVE[-1:], soon)["monitoring"] == []
+    soon = Surroundings(settings, now=NOW + timedelta(hours=1))
+    assert survey.look_at(LIVE[-1:], soon)["monitoring"] == []
+
+
+def test_a_record_that_cannot_be_read_hides_what_it_said(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    publish_state(tmp_path)
+    survey.take_all(Surroundings(settings, now=NOW), "run-9")
+    looks, around = LIVE[-1:], Surroundings(settings, now=NOW + timedelta(days=1))
+    (stale,) = survey.look_at(looks, around)["monitoring"]
+    assert stale.hides == (), "an old record still says something"
+    record_path(settings.data_dir).write_text("{")
+    (unreadable,) = survey.look_at(looks, around)["monitoring"]
+    assert "objects_differ" in unreadable.hides
 
 
 def test_each_check_has_one_result_with_the_worst_severity() -> None:
-    found: dict[str, list[Problem]] = {check: [] for check in survey.CHECKS}
+    found: dict[str, list[Problem]] = {check: [] for check in CHECKS}
     found["stores"] = [Problem("disk_space", "a|b", "is\nfull", "make room")]
     found["quality"] = [Problem("null_rate", "x", "is null", "ask", Severity.WARNING)]
     results = {result.check_name: result for result in health_results(found)}
     assert list(results) == [spec.name for spec in HEALTH_CHECKS]
     assert not any(spec.blocking for spec in HEALTH_CHECKS)
     passed = {name for name, result in results.items() if result.passed}
-    assert passed == set(survey.CHECKS) - {"stores", "quality"}
+    assert passed == set(CHECKS) - {"stores", "quality"}
     assert results["stores"].severity.value == "ERROR"
     assert results["quality"].severity.value == "WARN"
     assert "a\\|b | is full | make room |" in problem_table(found["stores"])
