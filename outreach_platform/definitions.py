@@ -22,6 +22,7 @@ from outreach_platform.operations import report_assets
 from outreach_platform.operations.alerts.sensors import run_failure_alert
 from outreach_platform.operations.jobs import (
     daily_filings,
+    daily_report,
     daily_snapshots,
     enrichment_pull_job,
     events_job,
@@ -31,6 +32,7 @@ from outreach_platform.operations.jobs import (
     monitoring_job,
     nightly_events,
     promotion_job,
+    report_job,
     snapshot_job,
     weekly_maintenance,
 )
@@ -90,12 +92,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *(snapshot_job, plain_snapshot_job, events_job),
             *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
             *(filings_job, maintenance_job, monitoring_job),
-            *(verify_job, restore_job, report_assets.report_job),
+            *(verify_job, restore_job, report_job),
         ],
         schedules=[
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),
             *(daily_filings, weekly_maintenance, hourly_monitoring),
-            report_assets.daily_report,
+            daily_report,
         ],
         sensors=[enrichment_complete, run_failure_alert],
         resources=resources,

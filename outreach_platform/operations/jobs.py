@@ -67,6 +67,12 @@ monitoring_job = dg.define_asset_job(
     description="Look at everything that may be stale, missing or wrong, and report it.",
 )
 
+report_job = dg.define_asset_job(
+    "report_job",
+    selection=dg.AssetSelection.assets(["operations", "report"]),
+    description="Write the page that shows how everything stands.",
+)
+
 
 @dg.schedule(
     name="daily_snapshots",
@@ -241,3 +247,17 @@ def hourly_monitoring(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for one look at everything."""
     hour = context.scheduled_execution_time.astimezone(UTC)
     return dg.RunRequest(run_key=hour.isoformat(timespec="minutes"))
+
+
+@dg.schedule(
+    name="daily_report",
+    job=report_job,
+    cron_schedule="0 6 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="After the night's runs, the page for the morning.",
+)
+def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for today's page."""
+    day = context.scheduled_execution_time.astimezone(UTC).date()
+    return dg.RunRequest(run_key=day.isoformat())

@@ -1,6 +1,5 @@
-"""The report as an asset, its job and its schedule."""
+"""The report as an asset."""
 
-from datetime import UTC
 from pathlib import Path
 
 import dagster as dg
@@ -44,24 +43,3 @@ def report(
             "size": dg.MetadataValue.int(path.stat().st_size),
         }
     )
-
-
-report_job = dg.define_asset_job(
-    "report_job",
-    selection=dg.AssetSelection.assets(KEY),
-    description="Write the page that shows how everything stands.",
-)
-
-
-@dg.schedule(
-    name="daily_report",
-    job=report_job,
-    cron_schedule="0 6 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="After the night's runs, the page for the morning.",
-)
-def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask for today's page."""
-    day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat())

@@ -6,7 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from outreach_platform.operations.report_assets import KEY, daily_report
+from outreach_platform.operations.jobs import daily_report
+from outreach_platform.operations.report_assets import KEY
 from outreach_platform_tests.support.product import Inside, Product
 from outreach_platform_tests.support.report_history import counts, publish_records
 

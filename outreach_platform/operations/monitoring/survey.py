@@ -27,11 +27,6 @@ def live_problems(settings: Settings, instance: dg.DagsterInstance | None) -> li
     return _all(look_at(LIVE, Surroundings(settings, instance)))
 
 
-def slow_problems(settings: Settings) -> list[Problem]:
-    """What the slow looks find now, worst first."""
-    return _all(look_at(SLOW, Surroundings(settings)))
-
-
 def known_problems(settings: Settings, instance: dg.DagsterInstance | None) -> list[Problem]:
     """What the cheap looks find now and the slow ones found last, worst first."""
     return worst_first([*live_problems(settings, instance), *recorded_problems(settings)])
