@@ -23,9 +23,11 @@ from outreach_platform_tests.support.pages import (
     all_blocks,
     blocks_of,
     make_targets,
+    mentions,
     pages,
     parse,
     parse_make,
+    parse_mention,
 )
 from outreach_platform_tests.support.postgres import ROOT, drop_database, fetch, fresh_database
 from outreach_platform_tests.support.product import Product, url_text
@@ -111,6 +113,19 @@ def test_a_command_that_is_none_is_found(text: str) -> None:
     (block,) = blocks_of(f"# A page\n\n```\n{text}\n```\n", "page.md")
     with pytest.raises(click.UsageError):
         check_terminal(block)
+
+
+@pytest.mark.parametrize("page", [*pages(), ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_commands_in_sentences_and_tables_exist(page: Path) -> None:
+    for mention in mentions(page.read_text(encoding="utf-8")):
+        parse_mention(mention)
+
+
+@pytest.mark.parametrize("text", ["outreach restor", "outreach up [--prot N]", "outreach enrich x"])
+def test_a_mentioned_command_that_is_none_is_found(text: str) -> None:
+    (mention,) = mentions(f"| `{text}` | does |\n")
+    with pytest.raises(click.UsageError):
+        parse_mention(mention)
 
 
 def test_blocks_are_found_wherever_they_stand() -> None:

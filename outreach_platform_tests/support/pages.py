@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,25 @@ def parse(line: str) -> click.Context:
         command = found
         context = click.Context(command, parent=context, info_name=name)
     return command.make_context(command.name, words, parent=context.parent)
+
+
+def mentions(text: str) -> list[str]:
+    """The `outreach` commands that a text names between backquotes, optional parts included."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [re.sub(r"[\[\]]", "", found) for found in re.findall(r"`(outreach [^`]+)`", prose)]
+
+
+def parse_mention(text: str) -> None:
+    """Refuse a command that does not exist; what it needs besides may be left out in a sentence.
+
+    Raises:
+        click.UsageError: there is no such command or option.
+    """
+    values = {"N": "1", "DATE": "2026-01-31", "V": "20260131020000", "CIK…": "320193"}
+    line = " ".join(values.get(word, word) for word in text.split())
+    # `outreach restore`, `outreach up --host`
+    with suppress(click.MissingParameter, click.BadOptionUsage):
+        parse(line)
 
 
 def make_targets() -> set[str]:
