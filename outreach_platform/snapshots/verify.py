@@ -6,6 +6,7 @@ from pathlib import Path
 
 from outreach_platform.foundation.errors import IntegrityError, StoreError
 from outreach_platform.foundation.lake import FileRecord, find_record, sha256_of
+from outreach_platform.foundation.objects.comparison import object_problem
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.verification import VersionCheck, file_problem
 from outreach_platform.snapshots.layout import TABLES, StateFolder
@@ -29,17 +30,11 @@ class StoreWatch:
         if self.problem is not None:
             return []
         try:
-            standing = self.store.head(key)
+            problem = object_problem(self.store, key, sha256, size)
         except StoreError as error:
             self.problem = str(error)
             return []
-        if standing is None:
-            return [f"{key} is gone from the object store"]
-        if standing.sha256 is None:
-            return [f"{key} carries no checksum in the object store"]
-        if standing.sha256 != sha256 or (size is not None and standing.size != size):
-            return [f"{key} holds other content in the object store"]
-        return []
+        return [problem] if problem else []
 
 
 def verify_state(folder: StateFolder, watch: StoreWatch) -> Iterator[VersionCheck]:
