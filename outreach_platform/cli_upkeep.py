@@ -7,21 +7,26 @@ from outreach_platform.cli_base import JSON, Command
 
 @click.command(cls=Command)
 @click.option("--state", "states", multiple=True, metavar="WV", help="A state; can be repeated.")
+@click.option("--upload", is_flag=True, help="Send objects that the store lacks again.")
 @JSON
-def verify(states: tuple[str, ...], as_json: bool) -> int:
+def verify(states: tuple[str, ...], upload: bool, as_json: bool) -> int:
     r"""Check published versions against disk and object store; change nothing.
 
     \b
     outreach verify
     outreach verify --state WV --json
+    outreach verify --upload
 
     Every file of every published version: is it there, is it the one in the manifest, has it the
     rows; and is the same object in the store. Without --state exports of events too. Ends with 1
     where anything disagrees, or the store could not be asked.
+
+    With --upload, objects that are gone are sent again from files that are the published ones. An
+    object that stands is never replaced.
     """
     from outreach_platform.commands.verify import run_verify
 
-    return run_verify(states=states, as_json=as_json)
+    return run_verify(states=states, upload=upload, as_json=as_json)
 
 
 @click.command(cls=Command)

@@ -81,7 +81,7 @@ def snapshot_objects(settings: Settings, store: ObjectStore) -> list[Problem]:
         newest, _ = newest_published(StateFolder(settings.data_dir, state))
         if not newest:
             continue
-        manifest, receipt = newest[0]
+        _, receipt = newest[0]
         wrong = [
             said
             for r in receipt.objects.values()
@@ -93,7 +93,8 @@ def snapshot_objects(settings: Settings, store: ObjectStore) -> list[Problem]:
                     "objects_differ",
                     state,
                     f"bucket {store.bucket}: {_few(wrong)}",
-                    f"Run `outreach verify`; upload {manifest.version} again from exports/{state}.",
+                    f"Run `outreach verify --state {state} --upload`: it sends what is gone; find "
+                    "out who deleted or replaced the object.",
                 )
             )
     return found
