@@ -1,4 +1,4 @@
-"""`outreach verify` and `restore`."""
+"""`outreach verify`, `restore` and `prune`."""
 
 import click
 
@@ -50,4 +50,24 @@ def restore(state: str, version: str, to: str | None, as_json: bool) -> int:
     return run_restore(state=state, version=version, to=to, as_json=as_json)
 
 
-UPKEEP = (verify, restore)
+@click.command(cls=Command)
+@click.option("--dry-run", is_flag=True, help="Remove nothing; print the same table.")
+@JSON
+def prune(dry_run: bool, as_json: bool) -> int:
+    r"""Remove what is older than the settings say.
+
+    \b
+    outreach prune --dry-run
+    outreach prune --json
+
+    Days are given under [retention] in the settings; without any, everything is kept. The newest
+    version of a state, K2's baseline and what unfinished runs need always stay, and files of a
+    published version go only when the object store holds all of it. Ends with 1 where something old
+    could not be removed.
+    """
+    from outreach_platform.commands.prune import run_prune
+
+    return run_prune(dry_run=dry_run, as_json=as_json)
+
+
+UPKEEP = (verify, restore, prune)

@@ -45,7 +45,7 @@ def run_verify(*, states: Sequence[str], upload: bool, as_json: bool) -> int:
         {
             "subject": check.subject,
             "version": check.version,
-            "status": "damaged" if check.problems else "intact",
+            "status": "damaged" if check.problems else check.disk,
             "disk": check.disk,
             "store": check.store,
             **({"sent": check.sent} if upload else {}),

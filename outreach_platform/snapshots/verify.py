@@ -10,6 +10,7 @@ from outreach_platform.foundation.objects.comparison import object_problem
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.verification import VersionCheck, file_problem
 from outreach_platform.snapshots.layout import TABLES, StateFolder
+from outreach_platform.snapshots.pruned import is_pruned
 from outreach_platform.snapshots.records import Manifest, Receipt, read_published
 
 
@@ -46,7 +47,8 @@ def verify_state(folder: StateFolder, watch: StoreWatch) -> Iterator[VersionChec
 def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> VersionCheck:
     """Check one published version; what one of its two records lost, the other one may still say.
 
-    Raw rows are not looked at: they are no part of what was published.
+    Raw rows are not looked at: they are no part of what was published. Files that were removed on
+    purpose are no damage; the store is asked for them all the same.
     """
     disk = []
     try:
@@ -57,7 +59,9 @@ def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> Vers
         disk.append(str(error))
     manifest = find_record(folder.manifest(version), Manifest)
     receipt = find_record(folder.receipt(version), Receipt)
-    disk += _on_disk(folder, version, manifest, receipt)
+    pruned = is_pruned(folder, version)
+    if not pruned:
+        disk += _on_disk(folder, version, manifest, receipt)
     found = [
         problem
         for key, sha256, size in _objects(folder, version, manifest, receipt)
@@ -66,7 +70,7 @@ def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> Vers
     return VersionCheck(
         subject=folder.state,
         version=version,
-        disk="damaged" if disk else "intact",
+        disk="damaged" if disk else "pruned" if pruned else "intact",
         store="damaged" if found else "intact" if watch.problem is None else "not asked",
         problems=[*disk, *found],
     )

@@ -21,6 +21,7 @@ from outreach_platform.foundation.warehouse import (
 from outreach_platform.records.columns import COMPANY_COLUMNS, PEOPLE_COLUMNS
 from outreach_platform.records.states import STATES
 from outreach_platform.snapshots.layout import SplitRecord, StateFolder
+from outreach_platform.snapshots.pruned import is_pruned
 from outreach_platform.snapshots.publish import place_again
 from outreach_platform.snapshots.records import EMBEDDED, Manifest, Receipt, survey
 
@@ -115,11 +116,7 @@ def _newest_whole(data_dir: Path, manifests: list[Manifest]) -> tuple[list[Manif
     for state in STATES:
         own = [manifest for manifest in manifests if manifest.state == state]
         for manifest in sorted(own, key=lambda m: m.version, reverse=True):
-            wrong = place_again(StateFolder(data_dir, state), manifest) or [
-                f"{file.path} is no Parquet file"
-                for file in manifest.files.values()
-                if not _readable(_path(data_dir, file))
-            ]
+            wrong = _wrong(StateFolder(data_dir, state), manifest)
             if not wrong:
                 newest.append(manifest)
                 break
@@ -128,6 +125,17 @@ def _newest_whole(data_dir: Path, manifests: list[Manifest]) -> tuple[list[Manif
                 "an older version until it is restored"
             )
     return newest, problems
+
+
+def _wrong(folder: StateFolder, manifest: Manifest) -> list[str]:
+    """Why the views cannot read a version."""
+    if is_pruned(folder, manifest.version):
+        return ["its files were pruned"]  # the lake may have them, and they are not wanted back
+    return place_again(folder, manifest) or [
+        f"{file.path} is no Parquet file"
+        for file in manifest.files.values()
+        if not _readable(_path(folder.data_dir, file))
+    ]
 
 
 def _readable(path: Path) -> bool:

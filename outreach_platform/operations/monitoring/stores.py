@@ -113,7 +113,8 @@ def disk_space(settings: Settings) -> list[Problem]:
             "disk_space",
             "data folder",
             f"{free:.1f} GB are free on its disk, {limit:g} GB is the limit",
-            "Make room: `outreach filings compact`, old folders under lake/outreach, old backups.",
+            "Make room: `outreach filings compact`; days under [retention] in the settings, then "
+            "`outreach prune --dry-run`.",
         )
     ]
 
