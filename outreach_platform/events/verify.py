@@ -15,8 +15,9 @@ def verify_exports(folder: EventFolder) -> Iterator[VersionCheck]:
     latest = folder.latest.readlink().name if folder.latest.is_symlink() else None
     for path in sorted(folder.manifests.glob(f"{TABLE}_*.json")):
         stamp = path.stem.removeprefix(f"{TABLE}_")
-        pruned = folder.pruned(stamp).exists()
-        problems = [] if pruned else _problems(folder, path)
+        found = _problems(folder, path)
+        pruned = folder.pruned(stamp).exists()  # afterwards: a pruning may be at work meanwhile
+        problems = [] if pruned else found
         if latest == f"{path.stem}.parquet" and not folder.latest.exists():
             problems.append(f"{folder.latest.name} leads to it")
         yield VersionCheck(

@@ -59,9 +59,10 @@ def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> Vers
         disk.append(str(error))
     manifest = find_record(folder.manifest(version), Manifest)
     receipt = find_record(folder.receipt(version), Receipt)
-    pruned = is_pruned(folder, version)
-    if not pruned:
-        disk += _on_disk(folder, version, manifest, receipt)
+    # Before and after: a pruning or a restore may be at work meanwhile.
+    pruned, files = is_pruned(folder, version), _on_disk(folder, version, manifest, receipt)
+    pruned = pruned or is_pruned(folder, version)
+    disk += [] if pruned else files
     found = [
         problem
         for key, sha256, size in _objects(folder, version, manifest, receipt)

@@ -8,9 +8,11 @@ import dagster as dg
 import pytest
 
 from outreach_platform.enrichment.sensors import BATCH_TAG
+from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.operations.monitoring.failures import failed_runs
 from outreach_platform.operations.retention.runs import prune_runs, runs_in_use
-from outreach_platform_tests.support.product import Product
+from outreach_platform_tests.support.postgres import fetch
+from outreach_platform_tests.support.product import Product, url_text
 
 pytestmark = pytest.mark.slow
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -111,6 +113,17 @@ def test_old_runs_go_with_events_and_what_they_printed(instance: dg.DagsterInsta
     assert [files(instance, run_id) for run_id in old] == [[], []]
     assert files(instance, new)
     assert instance.all_logs(new)
+
+
+def test_old_runs_go_from_postgresql_too(neon_url: DatabaseUrl, tmp_path: Path) -> None:
+    with Product(tmp_path, {"DAGSTER_PG_URL": url_text(neon_url)}).here() as instance:
+        run(instance)
+        new = run(instance)
+        printed = list(Path(instance.storage_directory()).iterdir())
+        line = prune_runs(instance, DAYS, now=later(), dry_run=False)
+        assert (line.removed, line.problems, left(instance)) == (1, [], {new})
+        assert len(list(Path(instance.storage_directory()).iterdir())) == len(printed) - 1
+    assert fetch(neon_url, "SELECT DISTINCT run_id FROM event_logs") == [(new,)]
 
 
 def test_a_run_that_is_not_over_stays_and_its_day_is_in_use(instance: dg.DagsterInstance) -> None:

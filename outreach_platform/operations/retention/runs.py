@@ -40,7 +40,8 @@ def runs_in_use(instance: dg.DagsterInstance) -> dict[str, InUse]:
     """By state, the days and runs that are not finished yet, those in the queue among them."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
     ids = frozenset(run.run_id for run in runs)
-    partitions = [day_and_state(run.tags[_PARTITION]) for run in runs if STATE_TAG in run.tags]
+    keys = (run.tags.get(_PARTITION, "") for run in runs if STATE_TAG in run.tags)
+    partitions = [day_and_state(key) for key in keys if "|" in key]
     return {
         state: InUse(frozenset(day for day, own in partitions if own == state), ids)
         for state in STATES

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from outreach_platform.operations import monitoring
-from outreach_platform.settings_toml import MonitoringSettings
+from outreach_platform.settings_toml import MonitoringSettings, RetentionSettings
 from outreach_platform_tests.support.postgres import ROOT
 
 PAPER = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -26,6 +26,12 @@ def test_each_kind_of_problem_has_a_section() -> None:
     assert {"state_stale", "rows_hang", "look_failed"} <= kinds()
     assert sections - ALERTS == kinds() - ALERTS
     assert sections >= ALERTS
+
+
+def test_what_is_kept_for_days_is_named() -> None:
+    assert {
+        name for name in RetentionSettings.model_fields if f"| `{name}` |" not in PAPER
+    } == set()
 
 
 def test_each_threshold_is_named() -> None:
