@@ -6,6 +6,7 @@ Which files are due is the wings' business (`snapshots/pruning.py`, `events/prun
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -112,7 +113,11 @@ class Remover:
 
 def size_of(paths: Iterable[Path]) -> int:
     """Bytes of the files that are there."""
-    return sum(path.lstat().st_size for path in paths if path.is_file())
+    total = 0
+    for path in paths:
+        with suppress(FileNotFoundError):  # removed meanwhile
+            total += path.lstat().st_size
+    return total
 
 
 def is_older(moment: datetime, days: int, now: datetime) -> bool:

@@ -36,13 +36,19 @@ def send_missing(
         return []
     sent = []
     for name, record in receipt.objects.items():
-        path = _local(folder, version, name)
-        if store.head(record.key) is None and is_file(path, record.sha256):
+        if store.head(record.key) is not None:
+            continue
+        paths = _local(folder, version, name)
+        path = next((path for path in paths if is_file(path, record.sha256)), None)
+        if path is not None:
             metadata = object_metadata(folder.state, version, name)
             upload_once(store, record.key, path, metadata, attempts=attempts, sha256=record.sha256)
             sent.append(record.key)
     return sent
 
 
-def _local(folder: StateFolder, version: str, name: str) -> Path:
-    return folder.manifest(version) if name == MANIFEST else folder.export(version, name)
+def _local(folder: StateFolder, version: str, name: str) -> list[Path]:
+    """Where the file may stand; the lake has the published one's twin."""
+    if name == MANIFEST:
+        return [folder.manifest(version)]
+    return [folder.export(version, name), folder.table(version, name)]

@@ -22,6 +22,7 @@ from outreach_platform.foundation.objects.local import LocalStore
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.objects.s3 import S3Store
 from outreach_platform.foundation.objects.upload import upload_once
+from outreach_platform.foundation.postgres.url import DatabaseUrl
 from outreach_platform.foundation.retention import Pruned, PruneLine, Remover
 from outreach_platform.operations.monitoring import stores
 from outreach_platform.operations.report.figures_states import state_figures
@@ -58,6 +59,7 @@ class Kept:
     """West Virginia: published on days 0 and 10, stopped on day 20, published on day 30."""
 
     data: Path
+    url: DatabaseUrl
     first: str
     second: str
     stopped: str
@@ -122,7 +124,7 @@ def prepared(pg_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
     _, _, gates = pull_to_judge(new_run(url, data, settings=strict, **at(20)))
     assert not gates.passed
     newest = whole(new_run(url, data, **at(30))).version
-    yield Kept(data, first, second, gates.version, newest)
+    yield Kept(data, url, first, second, gates.version, newest)
     drop_database(pg_server, "pruning")
 
 
@@ -432,6 +434,30 @@ def test_a_day_whose_raw_rows_were_pruned_cannot_be_rebuilt(kept: Kept) -> None:
     with pytest.raises(UsageError, match=r"raw rows of WV .* were pruned"):
         run.pull(START.date())
     assert kept.first in kept.exported()
+
+
+def test_the_next_run_goes_on_as_if_nothing_were_gone(kept: Kept) -> None:
+    kept.prune()
+    run = new_run(kept.url, kept.data, run_id="next", at=NOW)
+    assert run.recover() == []
+    done = whole(run)
+    assert done.gates.baseline is not None
+    assert done.gates.baseline.version == kept.newest
+    assert done.manifest.snapshot_id == 4
+    assert verified(kept)[kept.first] == ("pruned", "intact")
+
+
+def test_a_restore_that_was_killed_is_finished_or_taken_back(kept: Kept) -> None:
+    """Its files stand by halves, and the mark is there until all of them do."""
+    path = kept.folder.export(kept.first, "people_bad")
+    content = path.read_bytes()
+    kept.prune()
+    path.write_bytes(content)
+    assert verified(kept)[kept.first] == ("pruned", "intact")
+    assert kept.prune()[0].removed == 1
+    path.write_bytes(content)
+    assert len(restore(kept.folder, kept.first, kept.store, "test").put_back) == 3
+    assert verified(kept)[kept.first] == ("intact", "intact")
 
 
 _CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"}

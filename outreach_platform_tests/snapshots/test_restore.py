@@ -208,9 +208,18 @@ def test_what_the_store_lost_is_sent_again(two: TwoVersions) -> None:
     assert send_missing(two.folder, two.new, two.store) == []
 
 
+def test_the_lakes_copy_is_sent_where_the_export_is_gone(two: TwoVersions) -> None:
+    gone(two)
+    two.folder.export(two.new, "people_good").unlink()
+    assert len(send_missing(two.folder, two.new, two.store)) == 1
+    assert len(restore(two.folder, two.new, two.store, "test").put_back) == 1
+    assert problems(two) == {two.old: [], two.new: []}
+
+
 def test_a_damaged_file_is_not_sent_and_no_object_is_replaced(two: TwoVersions) -> None:
     gone(two)
-    overwrite(two.folder.export(two.new, "people_good"))
+    for path in (two.folder.export, two.folder.table):
+        overwrite(path(two.new, "people_good"))
     other = two.object("people_bad")
     other.write_bytes(b"of somebody else")
     assert send_missing(two.folder, two.new, two.store) == []

@@ -95,7 +95,8 @@ class Prune:
             return lines
 
         if folder.lake.is_dir() and (exports is not None or reports is not None):
-            yield from self._guarded(folder.lock, "events", events.EXPORTS, "-", prune)
+            what = events.REPORTS if exports is None else events.EXPORTS
+            yield from self._guarded(folder.lock, "events", what, "-", prune)
 
     def _snapshots(self) -> Iterator[PruneLine]:
         if self._limits.snapshot_days is None and self._limits.lake_days is None:

@@ -13,7 +13,7 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from outreach_platform.enrichment.sensors import BATCH_TAG
-from outreach_platform.foundation.retention import PruneLine
+from outreach_platform.foundation.retention import PruneLine, size_of
 from outreach_platform.operations.monitoring.failures import failed_checks, failed_runs
 from outreach_platform.operations.monitoring.runs import STATE_TAG
 from outreach_platform.partitions import day_and_state
@@ -74,7 +74,7 @@ def prune_runs(
     for old_run in (record.dagster_run.run_id for record in old):
         if old_run in kept:
             continue
-        size = sum(path.lstat().st_size for path in _files_of(instance, old_run))
+        size = size_of(_files_of(instance, old_run))
         if not dry_run and (problem := _remove(instance, old_run)):
             problems.append(f"run {old_run} cannot be removed: {problem}")
             continue
