@@ -1,4 +1,4 @@
-"""`outreach verify` and `restore`."""
+"""`outreach verify`, `restore` and `prune`."""
 
 import click
 
@@ -7,21 +7,26 @@ from outreach_platform.cli_base import JSON, Command
 
 @click.command(cls=Command)
 @click.option("--state", "states", multiple=True, metavar="WV", help="A state; can be repeated.")
+@click.option("--upload", is_flag=True, help="Send objects that the store lacks again.")
 @JSON
-def verify(states: tuple[str, ...], as_json: bool) -> int:
+def verify(states: tuple[str, ...], upload: bool, as_json: bool) -> int:
     r"""Check published versions against disk and object store; change nothing.
 
     \b
     outreach verify
     outreach verify --state WV --json
+    outreach verify --upload
 
     Every file of every published version: is it there, is it the one in the manifest, has it the
     rows; and is the same object in the store. Without --state exports of events too. Ends with 1
     where anything disagrees, or the store could not be asked.
+
+    With --upload, objects that are gone are sent again from files that are the published ones. An
+    object that stands is never replaced.
     """
     from outreach_platform.commands.verify import run_verify
 
-    return run_verify(states=states, as_json=as_json)
+    return run_verify(states=states, upload=upload, as_json=as_json)
 
 
 @click.command(cls=Command)
@@ -45,4 +50,24 @@ def restore(state: str, version: str, to: str | None, as_json: bool) -> int:
     return run_restore(state=state, version=version, to=to, as_json=as_json)
 
 
-UPKEEP = (verify, restore)
+@click.command(cls=Command)
+@click.option("--dry-run", is_flag=True, help="Remove nothing; print the same table.")
+@JSON
+def prune(dry_run: bool, as_json: bool) -> int:
+    r"""Remove what is older than the settings say.
+
+    \b
+    outreach prune --dry-run
+    outreach prune --json
+
+    Days are given under [retention] in the settings; without any, everything is kept. The newest
+    version of a state, K2's baseline and what unfinished runs need always stay, and files of a
+    published version go only when the object store holds all of it. Ends with 1 where something old
+    could not be removed.
+    """
+    from outreach_platform.commands.prune import run_prune
+
+    return run_prune(dry_run=dry_run, as_json=as_json)
+
+
+UPKEEP = (verify, restore, prune)

@@ -36,6 +36,7 @@ from outreach_platform.operations.jobs import (
     snapshot_job,
     weekly_maintenance,
 )
+from outreach_platform.operations.retention.jobs import prune_job, weekly_prune
 from outreach_platform.operations.upkeep_jobs import restore_job, verify_job
 from outreach_platform.resources import (
     EventsDatabase,
@@ -92,12 +93,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *(snapshot_job, plain_snapshot_job, events_job),
             *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
             *(filings_job, maintenance_job, monitoring_job),
-            *(verify_job, restore_job, report_job),
+            *(verify_job, restore_job, prune_job, report_job),
         ],
         schedules=[
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),
             *(daily_filings, weekly_maintenance, hourly_monitoring),
-            daily_report,
+            *(daily_report, weekly_prune),
         ],
         sensors=[enrichment_complete, run_failure_alert],
         resources=resources,

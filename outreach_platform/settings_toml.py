@@ -14,6 +14,7 @@ Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 # A state may grow tenfold, not thirtyfold: `30` was meant as percent.
 Change = Annotated[float, Field(ge=0, le=10, strict=True)]
 
+_MOST_DAYS = 36_500
 _BYTES = r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGTkmgt]i?[Bb]$"
 
 
@@ -112,6 +113,34 @@ class AlertSettings(_Strict):
     severity: Literal["error", "warning"] = "error"
 
 
+class RetentionSettings(_Strict):
+    """How many days are kept of what; None keeps everything."""
+
+    snapshot_days: int | None = None
+    lake_days: int | None = None
+    event_export_days: int | None = None
+    event_report_days: int | None = None
+    filings_backup_days: int | None = None
+    run_days: int | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_days(cls, days: Any) -> Any:
+        """Nothing but whole days: 0 would mean all or nothing, whichever one guesses."""
+        whole = isinstance(days, int) and not isinstance(days, bool)
+        if days is not None and not (whole and 1 <= days <= _MOST_DAYS):
+            raise ValueError(
+                f"must be a whole number of days from 1 to {_MOST_DAYS}; leave it out to keep "
+                "everything"
+            )
+        return days
+
+    @property
+    def keeps_everything(self) -> bool:
+        """Whether nothing is set."""
+        return all(days is None for days in self.model_dump().values())
+
+
 class TomlSettings(_Strict):
     """The whole of settings.toml."""
 
@@ -125,6 +154,7 @@ class TomlSettings(_Strict):
     filings: FilingSettings = FilingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @field_validator("states", mode="before")
     @classmethod

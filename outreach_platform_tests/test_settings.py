@@ -219,6 +219,15 @@ def test_toml_overrides_single_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert settings.toml.pull == TomlSettings().pull
 
 
+def test_everything_is_kept_unless_days_are_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_settings().toml.retention.keeps_everything
+    retention = from_toml(monkeypatch, tmp_path, "[retention]\nrun_days = 90\n").toml.retention
+    assert (retention.run_days, retention.lake_days) == (90, None)
+    assert not retention.keeps_everything
+
+
 @pytest.mark.parametrize("key", ["pa", "Pennsylvania", "' PA '"])
 def test_a_state_is_read_in_any_spelling(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
@@ -249,6 +258,11 @@ def test_a_state_is_read_in_any_spelling(
         ("[pull]\nthreads = 0", "pull.threads: "),
         ("[pull]\nschema_name = ''", "pull.schema_name: "),
         ("[locks]\nwait_seconds = -1", "locks.wait_seconds: "),
+        *(
+            (f"[retention]\nlake_days = {days}", "retention.lake_days: must be a whole number")
+            for days in ("0", "-1", "1.5", "true", "'7'", "36501")
+        ),
+        ("[retention]\nlake_dayz = 7", "retention.lake_dayz: "),
         ("password = 'canary'", "password: "),
         ("[gates", "is no valid TOML"),
     ],

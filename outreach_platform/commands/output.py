@@ -22,6 +22,7 @@ _STYLES = {
     "exported": "green",
     "intact": "green",
     "restored": "green",
+    "pruned": "green",
     "stopped": "yellow",
     "failed": "red",
     "damaged": "red",

@@ -12,8 +12,13 @@ from outreach_platform.resources import ObjectStorage
 from outreach_platform.settings import load_settings
 
 
-def run_verify(*, states: Sequence[str], as_json: bool) -> int:
+def run_verify(*, states: Sequence[str], upload: bool, as_json: bool) -> int:
     """Verify and print a row a version; returns the exit code, 1 where anything disagrees.
+
+    Args:
+        states: only these; none for all, and exports of events.
+        upload: send what the store lacks again; rows then say which objects.
+        as_json: one JSON object instead of a table.
 
     Raises:
         UsageError: no such state, or a store that is configured by halves.
@@ -26,7 +31,7 @@ def run_verify(*, states: Sequence[str], as_json: bool) -> int:
         outcome = run_job(
             instance,
             "verify_job",
-            config={"ops": {"verify_versions": {"config": {"states": chosen}}}},
+            config={"ops": {"verify_versions": {"config": {"states": chosen, "upload": upload}}}},
             on_message=progress,
         )
     done = recall(settings.data_dir, outcome.run_id, Verification)
@@ -40,9 +45,10 @@ def run_verify(*, states: Sequence[str], as_json: bool) -> int:
         {
             "subject": check.subject,
             "version": check.version,
-            "status": "damaged" if check.problems else "intact",
+            "status": "damaged" if check.problems else check.disk,
             "disk": check.disk,
             "store": check.store,
+            **({"sent": check.sent} if upload else {}),
             "problems": check.problems,
         }
         for check in done.checks

@@ -166,12 +166,13 @@ def _days_of(folder: EventFolder, window: Window, now: datetime) -> list[DayMani
 def _remove_unfinished(folder: EventFolder) -> None:
     """Remove manifests whose export never took its place: its run was killed in between.
 
-    What DVC has a note of did take it, and `dvc pull` brings it back.
+    What DVC has a note of did take it, and `dvc pull` brings it back; so did what was pruned.
     """
     for path in folder.manifests.glob("behavioral_events_*.json"):
         stamp = path.stem.removeprefix("behavioral_events_")
         export = folder.export(stamp)
-        if not export.exists() and not export.with_name(f"{export.name}.dvc").exists():
+        signs = (export, export.with_name(f"{export.name}.dvc"), folder.pruned(stamp))
+        if not any(sign.exists() for sign in signs):
             path.unlink()
 
 

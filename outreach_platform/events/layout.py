@@ -77,6 +77,10 @@ class EventFolder:
         """The manifest of an export."""
         return self.manifests / f"{TABLE}_{stamp}.json"
 
+    def pruned(self, stamp: str) -> Path:
+        """That the file of an export was removed on purpose; its manifest stays."""
+        return self.manifests / "pruned" / f"{TABLE}_{stamp}.json"
+
     def newest(self) -> ExportManifest | None:
         """The export that `latest` leads to, None without one or where it cannot be read."""
         if not self.latest.is_symlink():

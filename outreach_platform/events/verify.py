@@ -14,13 +14,16 @@ def verify_exports(folder: EventFolder) -> Iterator[VersionCheck]:
     """Check every export that has a manifest, oldest first."""
     latest = folder.latest.readlink().name if folder.latest.is_symlink() else None
     for path in sorted(folder.manifests.glob(f"{TABLE}_*.json")):
-        problems = _problems(folder, path)
+        stamp = path.stem.removeprefix(f"{TABLE}_")
+        found = _problems(folder, path)
+        pruned = folder.pruned(stamp).exists()  # afterwards: a pruning may be at work meanwhile
+        problems = [] if pruned else found
         if latest == f"{path.stem}.parquet" and not folder.latest.exists():
             problems.append(f"{folder.latest.name} leads to it")
         yield VersionCheck(
             subject="events",
-            version=path.stem.removeprefix(f"{TABLE}_"),
-            disk="damaged" if problems else "intact",
+            version=stamp,
+            disk="damaged" if problems else "pruned" if pruned else "intact",
             store="-",
             problems=problems,
         )

@@ -18,9 +18,10 @@ class VersionCheck(Record):
     Attributes:
         subject: the state, or `events`.
         version: the version, or the export's stamp.
-        disk: `intact` or `damaged`.
+        disk: `intact`, `damaged`, or `pruned` where the files were removed on purpose.
         store: `intact`, `damaged`, `not asked` where it could not be, `-` where nothing is kept.
         problems: one sentence each.
+        sent: keys of objects that were sent again, where that was asked for.
     """
 
     subject: str
@@ -28,6 +29,7 @@ class VersionCheck(Record):
     disk: str
     store: str
     problems: list[str]
+    sent: list[str] = []
 
 
 class Verification(Record):

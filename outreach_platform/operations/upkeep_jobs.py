@@ -10,7 +10,7 @@ from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.verify import verify_exports
 from outreach_platform.foundation.errors import IntegrityError
 from outreach_platform.foundation.locks import locked
-from outreach_platform.foundation.verification import Verification
+from outreach_platform.foundation.verification import Verification, VersionCheck
 from outreach_platform.operations.dead_runs import tag_run
 from outreach_platform.operations.failures import failing_clearly
 from outreach_platform.operations.upkeep import keep
@@ -19,8 +19,9 @@ from outreach_platform.resources import ObjectStorage, PlatformSettings
 from outreach_platform.settings import Settings
 from outreach_platform.snapshots import workbench
 from outreach_platform.snapshots.layout import StateFolder
+from outreach_platform.snapshots.resend import send_missing
 from outreach_platform.snapshots.restore import Restored, restore, restore_to
-from outreach_platform.snapshots.verify import StoreWatch, verify_state
+from outreach_platform.snapshots.verify import StoreWatch, verify_state, verify_version
 
 _SHOWN = 5
 
@@ -29,6 +30,7 @@ class VerifyConfig(dg.Config):
     """What is verified."""
 
     states: list[str] = Field(default=[], description="only these; empty: all, and events")
+    upload: bool = Field(default=False, description="send objects that the store lacks again")
 
 
 class RestoreConfig(dg.Config):
@@ -50,7 +52,7 @@ def verify_versions_op(
     with failing_clearly():
         settings = platform.load()
         tag_run(context.instance, context.run.run_id)
-        done = _verification(context, settings, storage, parse_states(config.states))
+        done = _verification(context, settings, storage, parse_states(config.states), config.upload)
         keep(settings.data_dir, context.run.run_id, done)
         if not done.agrees:
             raise IntegrityError(_summary(done))
@@ -58,13 +60,20 @@ def verify_versions_op(
 
 
 def _verification(
-    context: dg.OpExecutionContext, settings: Settings, storage: ObjectStorage, states: list[str]
+    context: dg.OpExecutionContext,
+    settings: Settings,
+    storage: ObjectStorage,
+    states: list[str],
+    upload: bool,
 ) -> Verification:
     watch = StoreWatch(storage.store(settings))
     checks = []
     for state in states or STATES:
         context.log.info(f"{state}: verifying")
-        checks += verify_state(StateFolder(settings.data_dir, state), watch)
+        folder = StateFolder(settings.data_dir, state)
+        for check in verify_state(folder, watch):
+            lacking = upload and check.store == "damaged"
+            checks.append(_sent(context, settings, folder, check, watch) if lacking else check)
     if not states:
         context.log.info("events: verifying")
         checks += verify_exports(EventFolder(settings.data_dir))
@@ -74,6 +83,24 @@ def _verification(
     return Verification(
         run_id=context.run.run_id, at=datetime.now(UTC), checks=checks, store_problem=watch.problem
     )
+
+
+def _sent(
+    context: dg.OpExecutionContext,
+    settings: Settings,
+    folder: StateFolder,
+    check: VersionCheck,
+    watch: StoreWatch,
+) -> VersionCheck:
+    """A version verified once more, after what the store lacked was sent."""
+    limits = settings.toml
+    run = f"run {context.run.run_id}"
+    with locked(folder.lock, folder.state, run, limits.locks.wait_seconds):
+        sent = send_missing(folder, check.version, watch.store, attempts=limits.objects.attempts)
+    for key in sent:
+        context.log.warning(f"{key} was gone from the object store and is sent again")
+    again = verify_version(folder, check.version, watch)
+    return again.model_copy(update={"sent": sent})
 
 
 def _summary(done: Verification) -> str:

@@ -69,6 +69,18 @@ class StateFolder:
         """That the version is published; written last of all."""
         return self.exports / "receipts" / f"{version}.json"
 
+    def pruned(self, version: str) -> Path:
+        """That the published files were removed on purpose."""
+        return self.exports / "pruned" / f"{version}.json"
+
+    def restored(self, version: str) -> Path:
+        """That a pruned version was brought back."""
+        return self.exports / "restored" / f"{version}.json"
+
+    def lake_pruned(self, version: str) -> Path:
+        """That raw and split rows were removed on purpose."""
+        return self.version(version) / "pruned.json"
+
     def table(self, version: str, table: str) -> Path:
         """A table's file in the lake."""
         return self.version(version) / f"{table}.parquet"
@@ -114,12 +126,17 @@ class StateFolder:
         taken = {*folders, *self.published_versions(), *self.exported_versions()}
         moment = at.astimezone(UTC).replace(microsecond=0)
         if taken:
-            newest = datetime.strptime(max(taken), _VERSION_FORMAT).replace(tzinfo=UTC)
+            newest = moment_of(max(taken))
             if newest >= moment and newest - moment < timedelta(minutes=10):
                 moment = newest + timedelta(seconds=1)
         while moment.strftime(_VERSION_FORMAT) in taken:
             moment += timedelta(seconds=1)
         return moment.strftime(_VERSION_FORMAT)
+
+
+def moment_of(version: str) -> datetime:
+    """The UTC second that a version names."""
+    return datetime.strptime(version, _VERSION_FORMAT).replace(tzinfo=UTC)
 
 
 def _is_version(text: str) -> bool:

@@ -30,6 +30,7 @@ from outreach_platform.snapshots.layout import (
     SplitRecord,
     StateFolder,
 )
+from outreach_platform.snapshots.pruned import refuse_pruned
 from outreach_platform.snapshots.records import (
     Manifest,
     Numbered,
@@ -53,7 +54,9 @@ def export(folder: StateFolder, version: str, run_id: str) -> Manifest:
     Raises:
         StoppedError: the stored verdict is no explicit pass.
         IntegrityError: the version stands already with other content, or a file changed.
+        UsageError: it was pruned.
     """
+    refuse_pruned(folder, version)
     gates = require_pass(folder, version)
     if folder.receipt(version).exists() and not folder.manifest(version).exists():
         raise lost_manifest(folder, version)
@@ -88,8 +91,9 @@ def upload(
         StoppedError: the stored verdict is no explicit pass.
         StoreError: the store refuses, or another object stands under one of the keys.
         IntegrityError: an exported file is not the one in the manifest.
-        UsageError: the version was not exported.
+        UsageError: the version was not exported, or was pruned.
     """
+    refuse_pruned(folder, version)
     require_pass(folder, version)
     manifest = _exported_manifest(folder, version)
     jobs = [

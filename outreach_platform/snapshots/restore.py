@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from outreach_platform.foundation.errors import IntegrityError, UsageError
@@ -29,6 +30,7 @@ from outreach_platform.foundation.locks import locked
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.records.states import STATES
 from outreach_platform.snapshots.layout import RAW_TABLES, TABLES, StateFolder
+from outreach_platform.snapshots.pruned import BroughtBack, is_pruned
 from outreach_platform.snapshots.records import Manifest, Numbered, Receipt
 from outreach_platform.snapshots.stored import (
     MANIFEST,
@@ -143,6 +145,9 @@ def restore(folder: StateFolder, version: str, store: ObjectStore, owner: str) -
             notes.append("its receipt was written anew, without the number of its audit row")
         for name in broken:
             _put(folder.data_dir, staged / staged_name(name), wanted[name][0], done)
+    if is_pruned(folder, version):
+        _bring_back(folder, version, owner)
+        notes.append("it had been pruned; the days of snapshot_days count from now on")
     if folder.outcome(version).exists():
         folder.outcome(version).unlink(missing_ok=True)
         notes.append("a later run had recorded it as given up, because its records were lost")
@@ -159,6 +164,13 @@ def restore(folder: StateFolder, version: str, store: ObjectStore, owner: str) -
         kept_aside=done.kept_aside,
         notes=notes,
     )
+
+
+def _bring_back(folder: StateFolder, version: str, run_id: str) -> None:
+    """Take the mark of a pruned version away, once its files stand; the next pruning spares it."""
+    back = BroughtBack(version=version, at=datetime.now(UTC), run_id=run_id)
+    write_record(folder.restored(version), back)
+    folder.pruned(version).unlink()
 
 
 def _refuse_unpublished(folder: StateFolder, version: str) -> None:

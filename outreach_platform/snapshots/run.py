@@ -35,6 +35,7 @@ from outreach_platform.snapshots.judgement import judge_version, stop_message
 from outreach_platform.snapshots.layout import Outcome, PullRecord, SplitRecord, StateFolder
 from outreach_platform.snapshots.leftovers import spill_folder, sweep
 from outreach_platform.snapshots.overrides import active_overrides
+from outreach_platform.snapshots.pruned import refuse_pruned
 from outreach_platform.snapshots.pull import pull, pull_of, pulls
 from outreach_platform.snapshots.records import EMBEDDED, Manifest, ObjectRecord, Receipt
 from outreach_platform.snapshots.split import split, verify
@@ -80,7 +81,7 @@ class SnapshotRun:
             partition: the UTC day asked for; today by default.
 
         Raises:
-            UsageError: a day to come, or a past one without stored raw rows.
+            UsageError: a day to come, or a past one without stored raw rows or that was pruned.
             OutreachError: see `pull.pull`.
         """
         moment = self.now or datetime.now(UTC)
@@ -178,7 +179,7 @@ class SnapshotRun:
         """The version that a downstream step works on: this run's pull, else the day's newest.
 
         Raises:
-            UsageError: nothing was pulled on that day.
+            UsageError: nothing was pulled on that day, or what was is pruned.
         """
         record = pull_of(self.folder, self.run_id) or self._pull_on(partition)
         if record is None:
@@ -186,6 +187,7 @@ class SnapshotRun:
                 f"{self.state} {partition}: no raw rows are stored for that day, so there is "
                 "nothing to work on; materialize companies_raw and people_raw first"
             )
+        refuse_pruned(self.folder, record.version)
         return record.version
 
     @contextmanager
@@ -226,6 +228,7 @@ class SnapshotRun:
                 f"{self.state} {day}: no raw rows are stored for that day and the source has moved "
                 "on, so it cannot be pulled any more; run today's partition"
             )
+        refuse_pruned(self.folder, record.version)
         verify(self.settings.data_dir, record.companies)
         verify(self.settings.data_dir, record.people)
         return record

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from outreach_platform.foundation.errors import IntegrityError, StoreError
 from outreach_platform.foundation.lake import FileRecord, find_record, sha256_of
+from outreach_platform.foundation.objects.comparison import object_problem
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.foundation.verification import VersionCheck, file_problem
 from outreach_platform.snapshots.layout import TABLES, StateFolder
+from outreach_platform.snapshots.pruned import is_pruned
 from outreach_platform.snapshots.records import Manifest, Receipt, read_published
 
 
@@ -29,17 +31,11 @@ class StoreWatch:
         if self.problem is not None:
             return []
         try:
-            standing = self.store.head(key)
+            problem = object_problem(self.store, key, sha256, size)
         except StoreError as error:
             self.problem = str(error)
             return []
-        if standing is None:
-            return [f"{key} is gone from the object store"]
-        if standing.sha256 is None:
-            return [f"{key} carries no checksum in the object store"]
-        if standing.sha256 != sha256 or (size is not None and standing.size != size):
-            return [f"{key} holds other content in the object store"]
-        return []
+        return [problem] if problem else []
 
 
 def verify_state(folder: StateFolder, watch: StoreWatch) -> Iterator[VersionCheck]:
@@ -51,7 +47,8 @@ def verify_state(folder: StateFolder, watch: StoreWatch) -> Iterator[VersionChec
 def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> VersionCheck:
     """Check one published version; what one of its two records lost, the other one may still say.
 
-    Raw rows are not looked at: they are no part of what was published.
+    Raw rows are not looked at: they are no part of what was published. Files that were removed on
+    purpose are no damage; the store is asked for them all the same.
     """
     disk = []
     try:
@@ -62,7 +59,10 @@ def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> Vers
         disk.append(str(error))
     manifest = find_record(folder.manifest(version), Manifest)
     receipt = find_record(folder.receipt(version), Receipt)
-    disk += _on_disk(folder, version, manifest, receipt)
+    # Before and after: a pruning or a restore may be at work meanwhile.
+    pruned, files = is_pruned(folder, version), _on_disk(folder, version, manifest, receipt)
+    pruned = pruned or is_pruned(folder, version)
+    disk += [] if pruned else files
     found = [
         problem
         for key, sha256, size in _objects(folder, version, manifest, receipt)
@@ -71,7 +71,7 @@ def verify_version(folder: StateFolder, version: str, watch: StoreWatch) -> Vers
     return VersionCheck(
         subject=folder.state,
         version=version,
-        disk="damaged" if disk else "intact",
+        disk="damaged" if disk else "pruned" if pruned else "intact",
         store="damaged" if found else "intact" if watch.problem is None else "not asked",
         problems=[*disk, *found],
     )

@@ -21,6 +21,7 @@ from outreach_platform.foundation.warehouse import (
 from outreach_platform.records.columns import COMPANY_COLUMNS, PEOPLE_COLUMNS
 from outreach_platform.records.states import STATES
 from outreach_platform.snapshots.layout import SplitRecord, StateFolder
+from outreach_platform.snapshots.pruned import is_pruned
 from outreach_platform.snapshots.publish import place_again
 from outreach_platform.snapshots.records import EMBEDDED, Manifest, Receipt, survey
 
@@ -122,11 +123,7 @@ def _newest_whole(
     for state in STATES:
         own = [manifest for manifest in manifests if manifest.state == state]
         for manifest in sorted(own, key=lambda m: m.version, reverse=True):
-            wrong = place_again(StateFolder(data_dir, state), manifest) or [
-                f"{file.path} is no Parquet file"
-                for file in manifest.files.values()
-                if not _readable(reader, _path(data_dir, file))
-            ]
+            wrong = _wrong(reader, StateFolder(data_dir, state), manifest)
             if not wrong:
                 newest.append(manifest)
                 break
@@ -135,6 +132,17 @@ def _newest_whole(
                 "an older version until it is restored"
             )
     return newest, problems
+
+
+def _wrong(reader: duckdb.DuckDBPyConnection, folder: StateFolder, manifest: Manifest) -> list[str]:
+    """Why the views cannot read a version."""
+    if is_pruned(folder, manifest.version):
+        return ["its files were pruned"]  # the lake may have them, and they are not wanted back
+    return place_again(folder, manifest) or [
+        f"{file.path} is no Parquet file"
+        for file in manifest.files.values()
+        if not _readable(reader, _path(folder.data_dir, file))
+    ]
 
 
 def _readable(reader: duckdb.DuckDBPyConnection, path: Path) -> bool:

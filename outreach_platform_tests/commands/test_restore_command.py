@@ -43,6 +43,12 @@ def test_damage_is_found_restored_and_gone(
     assert (back["status"], len(back["put_back"])) == ("restored", 1)
     assert outreach("verify").code == 0
 
+    two.object("people_bad").unlink()
+    assert outreach("verify").code == 1
+    old, new = outreach("verify", "--upload", "--json").rows
+    key = two.folder.object_key(two.new, "people_bad")
+    assert (old["sent"], new["sent"], new["status"]) == ([], [key], "intact")
+
     unknown = outreach(*asked, "20200101000000")
     assert (unknown.code, unknown.out) == (2, "")
     assert f"choose one of {two.new}, {two.old}" in unknown.err
@@ -52,6 +58,6 @@ def test_damage_is_found_restored_and_gone(
         runs = [(run.job_name, run.is_success) for run in instance.get_runs()]
     assert sorted(runs) == [
         *([("restore_job", True)] * 2),
-        ("verify_job", False),
-        *([("verify_job", True)] * 2),
+        *([("verify_job", False)] * 2),
+        *([("verify_job", True)] * 3),
     ]

@@ -23,6 +23,7 @@ from outreach_platform.foundation.objects.upload import upload_once
 from outreach_platform.snapshots.layout import TABLES
 from outreach_platform.snapshots.publish import object_metadata
 from outreach_platform.snapshots.records import survey
+from outreach_platform.snapshots.resend import send_missing
 from outreach_platform.snapshots.restore import restore, restore_to
 from outreach_platform.snapshots.verify import StoreWatch, verify_state
 from outreach_platform.snapshots.workbench import rebuild, workbench_path
@@ -196,6 +197,34 @@ def test_an_object_that_is_another_or_gone_restores_nothing(
     assert two.content() == before
     assert not list(tmp_path.rglob("*.partial"))
     assert not (tmp_path / "to" / "exports").exists()
+
+
+def test_what_the_store_lost_is_sent_again(two: TwoVersions) -> None:
+    gone(two)
+    two.object("manifest").unlink()
+    sent = send_missing(two.folder, two.new, two.store)
+    assert sent == [two.folder.object_key(two.new, "people_good"), two.folder.manifest_key(two.new)]
+    assert problems(two) == {two.old: [], two.new: []}
+    assert send_missing(two.folder, two.new, two.store) == []
+
+
+def test_the_lakes_copy_is_sent_where_the_export_is_gone(two: TwoVersions) -> None:
+    gone(two)
+    two.folder.export(two.new, "people_good").unlink()
+    assert len(send_missing(two.folder, two.new, two.store)) == 1
+    assert len(restore(two.folder, two.new, two.store, "test").put_back) == 1
+    assert problems(two) == {two.old: [], two.new: []}
+
+
+def test_a_damaged_file_is_not_sent_and_no_object_is_replaced(two: TwoVersions) -> None:
+    gone(two)
+    for path in (two.folder.export, two.folder.table):
+        overwrite(path(two.new, "people_good"))
+    other = two.object("people_bad")
+    other.write_bytes(b"of somebody else")
+    assert send_missing(two.folder, two.new, two.store) == []
+    assert other.read_bytes() == b"of somebody else"
+    assert not two.object("people_good").exists()
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,14 @@ class TwoVersions:
         return TwoVersions(target, self.old, self.new)
 
     def object(self, table: str, version: str | None = None) -> Path:
-        """An object's file in the local store."""
-        key = self.folder.object_key(version or self.new, table)
+        """An object's file in the local store; `manifest` is a table, too."""
+        version = version or self.new
+        manifest = table == "manifest"
+        key = (
+            self.folder.manifest_key(version)
+            if manifest
+            else self.folder.object_key(version, table)
+        )
         return self.data_dir / "objects" / BUCKET / key
 
     def content(self, version: str | None = None) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 import shutil
 
 from outreach_platform.events.layout import EventFolder
+from outreach_platform.foundation.objects.comparison import object_problem
 from outreach_platform.foundation.objects.protocol import ObjectStore
 from outreach_platform.operations.monitoring.published import newest_published
 from outreach_platform.operations.problems import Problem, Severity
@@ -10,7 +11,6 @@ from outreach_platform.records.states import STATES
 from outreach_platform.settings import Settings
 from outreach_platform.snapshots import auditing
 from outreach_platform.snapshots.layout import StateFolder
-from outreach_platform.snapshots.records import ObjectRecord
 
 _GB = 1_000_000_000
 _SHOWN = 2
@@ -81,29 +81,23 @@ def snapshot_objects(settings: Settings, store: ObjectStore) -> list[Problem]:
         newest, _ = newest_published(StateFolder(settings.data_dir, state))
         if not newest:
             continue
-        manifest, receipt = newest[0]
-        wrong = [said for r in receipt.objects.values() if (said := _compared(store, r))]
+        _, receipt = newest[0]
+        wrong = [
+            said
+            for r in receipt.objects.values()
+            if (said := object_problem(store, r.key, r.sha256, r.size))
+        ]
         if wrong:
             found.append(
                 Problem(
                     "objects_differ",
                     state,
                     f"bucket {store.bucket}: {_few(wrong)}",
-                    f"Run `outreach verify`; upload {manifest.version} again from exports/{state}.",
+                    f"Run `outreach verify --state {state} --upload`: it sends what is gone; find "
+                    "out who deleted or replaced the object.",
                 )
             )
     return found
-
-
-def _compared(store: ObjectStore, record: ObjectRecord) -> str | None:
-    there = store.head(record.key)
-    if there is None:
-        return f"{record.key} is gone"
-    if there.size != record.size:
-        return f"{record.key} has {there.size:,} bytes, its receipt says {record.size:,}"
-    if there.sha256 is not None and there.sha256 != record.sha256:
-        return f"{record.key} has another checksum than its receipt says"
-    return None
 
 
 def disk_space(settings: Settings) -> list[Problem]:
@@ -119,7 +113,8 @@ def disk_space(settings: Settings) -> list[Problem]:
             "disk_space",
             "data folder",
             f"{free:.1f} GB are free on its disk, {limit:g} GB is the limit",
-            "Make room: `outreach filings compact`, old folders under lake/outreach, old backups.",
+            "Make room: `outreach filings compact`; days under [retention] in the settings, then "
+            "`outreach prune --dry-run`.",
         )
     ]
 

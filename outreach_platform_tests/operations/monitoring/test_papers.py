@@ -5,7 +5,7 @@ from pathlib import Path
 
 from outreach_platform.operations import monitoring
 from outreach_platform.operations.monitoring.looks import LIVE, SLOW
-from outreach_platform.settings_toml import MonitoringSettings
+from outreach_platform.settings_toml import MonitoringSettings, RetentionSettings
 from outreach_platform_tests.support.postgres import ROOT
 
 PAPER = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -32,6 +32,12 @@ def test_each_kind_of_problem_has_a_section() -> None:
 def test_each_kind_belongs_to_a_look() -> None:
     declared = {kind for look in (*LIVE, *SLOW) for kind in look.kinds}
     assert declared == (kinds() | ALERTS) - {"look_failed"}
+
+
+def test_what_is_kept_for_days_is_named() -> None:
+    assert {
+        name for name in RetentionSettings.model_fields if f"| `{name}` |" not in PAPER
+    } == set()
 
 
 def test_each_threshold_is_named() -> None:
