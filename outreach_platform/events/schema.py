@@ -206,9 +206,9 @@ def _no_number(text: str) -> None:
 
 def _is_deep_json(text: str) -> bool:
     """What is nested deeper than Python's parser goes."""
-    import duckdb
+    from outreach_platform.foundation.warehouse import file_reader
 
-    with duckdb.connect() as engine:
+    with file_reader() as engine:
         found = engine.execute(f"SELECT {json_valid_sql('t')} FROM (SELECT $1 AS t)", [text])
         return bool((found.fetchone() or (False,))[0])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from outreach_platform.foundation.lake import FileRecord, Record, sha256_of
-from outreach_platform.foundation.warehouse import quote_text
+from outreach_platform.foundation.warehouse import file_reader, quote_text
 
 
 class VersionCheck(Record):
@@ -77,7 +77,7 @@ def footer_rows(path: Path) -> int:
     Raises:
         duckdb.Error: it is no Parquet file.
     """
-    with duckdb.connect() as connection:
+    with file_reader() as connection:
         row = connection.execute(
             f"SELECT num_rows FROM parquet_file_metadata({quote_text(str(path))})"
         ).fetchone()

@@ -7,6 +7,7 @@ never blocks a run, a run never blocks a shell, and nobody sees half.
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ FORMAT_2 = "PARQUET_VERSION V2"
 _SPILL = "duckdb-"
 _BLOCK = 1 << 20
 _OFFLINE = {"autoinstall_known_extensions": False}
+# Of this process, by its number: a fork must not touch its parent's.
+_readers: dict[int, duckdb.DuckDBPyConnection] = {}
+_reader_lock = threading.Lock()
 
 
 @contextmanager
@@ -60,6 +64,26 @@ def bulk_engine(
             yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def file_reader() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for a short look at files, any number at once; make temporary things only.
+
+    The database behind it is opened once a process, because that costs 20 ms of CPU. Nothing of
+    what is read is kept in it.
+    """
+    with _reader_lock:
+        database = _readers.get(os.getpid())
+        if database is None:
+            config = {**_OFFLINE, "enable_external_file_cache": False, "threads": 2}
+            database = _readers[os.getpid()] = duckdb.connect(config=config)
+        connection = database.cursor()
+    try:
+        _prepare(connection)
+        yield connection
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ It speaks of the raw Parquet files, not of the rows in them; rows are what the r
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from outreach_platform.foundation.warehouse import file_reader
 from outreach_platform.records.columns import Entity
 
 if TYPE_CHECKING:
@@ -41,14 +42,12 @@ def contract_problems(entity: Entity, path: Path) -> list[str]:
     import ibis
     from pandera.errors import SchemaErrors
 
-    connection = ibis.duckdb.connect()
-    try:
-        table = connection.read_parquet(str(path))
-        contract(entity).validate(table, lazy=True)
-    except SchemaErrors as errors:
-        return [_sentence(entity, error) for error in errors.schema_errors]
-    finally:
-        connection.disconnect()
+    with file_reader() as reader:
+        table = ibis.duckdb.from_connection(reader).read_parquet(str(path))
+        try:
+            contract(entity).validate(table, lazy=True)
+        except SchemaErrors as errors:
+            return [_sentence(entity, error) for error in errors.schema_errors]
     return []
 
 

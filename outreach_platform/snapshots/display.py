@@ -9,7 +9,7 @@ import duckdb
 
 from outreach_platform.foundation.redaction import mask_email, mask_emails_in, mask_phone
 from outreach_platform.foundation.rules import ERRORS
-from outreach_platform.foundation.warehouse import quote_text
+from outreach_platform.foundation.warehouse import file_reader, quote_text
 from outreach_platform.records.columns import ENTITIES
 from outreach_platform.snapshots.layout import SplitRecord
 
@@ -55,13 +55,10 @@ def error_breakdown(split: SplitRecord, entity: str) -> str:
 
 def sample_rows(path: Path, entity: str) -> str:
     """The first rows of a split file, e-mails and phones masked, as a Markdown table."""
-    connection = duckdb.connect()
-    try:
+    with file_reader() as connection:
         relation = connection.sql(f"SELECT * FROM read_parquet({quote_text(str(path))})")
         columns = [name for name in _SHOWN_COLUMNS[entity] if name in relation.columns]
         rows = relation.select(*columns).limit(_SHOWN_ROWS).fetchall()
-    finally:
-        connection.close()
     if not rows:
         return "no rows"
     return markdown_table(columns, [_masked(columns, row) for row in rows])
@@ -81,12 +78,9 @@ def _masked(columns: Sequence[str], row: Sequence[object]) -> list[object]:
 
 def parquet_columns(path: Path) -> list[tuple[str, str]]:
     """Names and DuckDB types of a Parquet file's columns, in order."""
-    connection = duckdb.connect()
-    try:
+    with file_reader() as connection:
         relation = connection.sql(f"SELECT * FROM read_parquet({quote_text(str(path))})")
         return [(n, str(t)) for n, t in zip(relation.columns, relation.types, strict=True)]
-    finally:
-        connection.close()
 
 
 def history(connection: duckdb.DuckDBPyConnection, state: str) -> list[HistoryRow]:

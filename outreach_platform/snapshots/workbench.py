@@ -14,6 +14,7 @@ from outreach_platform.foundation.lake import FileRecord, find_record
 from outreach_platform.foundation.locks import locked
 from outreach_platform.foundation.rules import ERRORS, WARNINGS
 from outreach_platform.foundation.warehouse import (
+    file_reader,
     publish_database,
     quote_identifier,
     quote_text,
@@ -83,7 +84,7 @@ def rebuild(data_dir: Path, owner: str) -> list[str]:
             pairs, wrong = survey(StateFolder(data_dir, state))
             found += pairs
             problems += wrong
-        with duckdb.connect() as reader:
+        with file_reader() as reader:
             newest, gone = _newest_whole(reader, data_dir, [manifest for manifest, _ in found])
         last_runs = _last_runs(data_dir)
 

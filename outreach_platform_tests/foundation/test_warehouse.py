@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from outreach_platform.foundation.lake import sha256_of
 from outreach_platform.foundation.warehouse import (
     FORMAT_2,
     bulk_engine,
+    file_reader,
     publish_database,
     quote_identifier,
     quote_text,
@@ -104,6 +106,49 @@ def test_a_large_sort_stays_near_its_memory_limit(tmp_path: Path) -> None:
     rows, mebibytes = map(int, done.stdout.split())
     assert rows == 6_000_000
     assert mebibytes < 700
+
+
+def test_many_threads_look_at_files_at_once(
+    engine: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.parquet"
+    write_parquet(engine, "SELECT range AS a FROM range(1000)", path, tmp_path)
+    query = f"SELECT sum(a) FROM read_parquet({quote_text(str(path))})"
+
+    def look(number: int) -> object:
+        with file_reader() as reader:
+            reader.execute(f"CREATE TEMP VIEW same_name AS SELECT {number} AS n")
+            return reader.execute(f"SELECT n, ({query}) FROM same_name").fetchall()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(40))) == [[(n, 499_500)] for n in range(40)]
+
+
+def test_a_look_sees_a_file_that_was_replaced_and_leaves_nothing(
+    engine: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.parquet"
+    for value in (1, 2):
+        write_parquet(engine, f"SELECT {value} AS a", path, tmp_path)
+        with file_reader() as reader:
+            assert reader.sql(f"FROM read_parquet({quote_text(str(path))})").fetchall() == [
+                (value,)
+            ]
+            reader.execute("CREATE TEMP TABLE left_behind AS SELECT 1")
+    with file_reader() as reader:
+        assert reader.sql("SHOW ALL TABLES").fetchall() == []
+        assert str(reader.sql("SELECT now()::timestamptz").types[0]) == "TIMESTAMP WITH TIME ZONE"
+        assert reader.sql("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_a_forked_process_has_a_reader_of_its_own() -> None:
+    with file_reader() as reader:
+        assert reader.sql("SELECT 1").fetchall() == [(1,)]
+    child = os.fork()
+    if child == 0:
+        with file_reader() as reader:
+            os._exit(reader.sql("SELECT 7").fetchall()[0][0])
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 @pytest.mark.slow
