@@ -46,6 +46,7 @@ def cli() -> None:
     outreach status                   what is wrong, last success, counts
     outreach verify                   every manifest against disk and object store
     outreach restore                  a published version back from the object store
+    outreach backup                   a copy of all state, taken while it is in use
     outreach report                   one HTML page on all of it
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an
