@@ -10,6 +10,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
+
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.records import SyncRecord
 from outreach_platform.events.research import Form, sync
@@ -69,8 +71,8 @@ def settle(settings: Settings, owner: str) -> list[str]:
     try:
         problems = [] if record is None else _settle(settings, Path(record.folder), owner)
         write_place(here, here)
-    except OutreachError as error:
-        problems = [str(error)]
+    except (OutreachError, OSError, duckdb.Error) as error:
+        problems = [str(error).splitlines()[0]]
     for problem in problems:
         _logger.warning("%s was moved: %s", here, problem)
     return problems

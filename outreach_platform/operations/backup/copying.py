@@ -45,13 +45,16 @@ class Copier:
         self._source, self._target = source, target
         self._names: dict[tuple[int, int], Path] = {}
 
+    def top(self) -> None:
+        """Give the copy's own folder the source's mode and owner."""
+        _like(self._source, self._target)
+
     def folder(self, relative: Path) -> None:
         """Make a folder like the source's, with its mode and owner, and those above it."""
         target = self._target / relative
         if target.is_dir():
             return
-        if relative != Path():
-            self.folder(relative.parent)
+        self.folder(relative.parent)
         target.mkdir(exist_ok=True)
         _like(self._source / relative, target)
 

@@ -121,6 +121,7 @@ def _moment(server: EmbeddedServer, name: str) -> Iterator[_Moment]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute("SET LOCAL lock_timeout = '60s'")
             cursor.execute("SELECT pg_export_snapshot()")
             (snapshot,) = cursor.fetchone() or ("",)
         yield _Moment(name, url, connection, snapshot)
@@ -169,12 +170,13 @@ def _copy(moment: _Moment, target: EmbeddedServer, tell: Callable[[str], None]) 
     done = DatabaseCopy(moment.name)
     url = target.url(moment.name)
     try:
-        expected = _counts(moment.connection)
-        done.tables, done.rows = len(expected), sum(expected.values())
+        # The dump waits for locked tables, for a minute, and can be interrupted meanwhile.
         dump = ["pg_dump", "--format=custom", "--compress=0", "--lock-wait-timeout=60s"]
         dump += [f"--snapshot={moment.snapshot}", f"--dbname={moment.url.conninfo}"]
         done.problem = _pipe(dump, ["pg_restore", "--exit-on-error", f"--dbname={url.conninfo}"])
         if done.problem is None:
+            expected = _counts(moment.connection)
+            done.tables, done.rows = len(expected), sum(expected.values())
             connection = open_connection(url)
             try:
                 done.problem = _difference(expected, _counts(connection))

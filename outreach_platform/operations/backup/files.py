@@ -13,6 +13,7 @@ from outreach_platform.operations.backup.records import PartRecord
 from outreach_platform.operations.backup.survey import RECORDS, RUNS_FIRST, Found, is_record, walk
 
 RUNS = "dagster"
+_TOP = "top level"
 _ROUNDS = 5
 _TELL_SECONDS = 5.0
 _WRITER_SECONDS = 2.0
@@ -52,7 +53,7 @@ class FileCopy:
         self._sums: dict[str, _Sum] = {}
         self._done: set[Path] = set()
         self._told = time.monotonic()
-        self._copier.folder(Path())
+        self._copier.top()
 
     def folder(self, path: Path) -> None:
         """Make a folder (relative) with the source's owner and mode."""
@@ -64,7 +65,8 @@ class FileCopy:
         for name in RUNS_FIRST:
             if (self.source / RUNS / name).is_file():
                 self._file(Path(RUNS, name))
-        self._all(found for found in walk(self.source, Path(RUNS)) if found.path not in self._done)
+        found = walk(self.source, Path(RUNS), self.problems)
+        self._all(each for each in found if each.path not in self._done)
 
     def records(self) -> None:
         """Receipts, manifests and the like, the last written first."""
@@ -82,7 +84,7 @@ class FileCopy:
         """All other files, as they stand now; records that came meanwhile are not listed."""
         listed = [
             found
-            for found in walk(self.source)
+            for found in walk(self.source, unreadable=self.problems)
             if found.path not in self._done
             and found.path.parts[0] != RUNS
             and not is_record(found.path)
@@ -120,7 +122,7 @@ class FileCopy:
             return
         if done.problem:
             self.problems.append(done.problem)
-        part = path.parts[0] if len(path.parts) > 1 else "."
+        part = path.parts[0] if len(path.parts) > 1 else _TOP
         total = self._sums.setdefault(part, _Sum())
         total.files += 1
         total.size += done.size

@@ -57,7 +57,9 @@ class Found:
     leads_to: str | None = None
 
 
-def walk(data_dir: Path, below: Path = Path()) -> Iterator[Found]:
+def walk(
+    data_dir: Path, below: Path = Path(), unreadable: list[str] | None = None
+) -> Iterator[Found]:
     """Everything below a folder that belongs into a backup, in the order of names.
 
     Links inside the data folder stay links, relative ones; what leads out of it is followed, so
@@ -66,16 +68,25 @@ def walk(data_dir: Path, below: Path = Path()) -> Iterator[Found]:
     Args:
         data_dir: the data folder, absolute and without links.
         below: a folder in it.
+        unreadable: grows by a sentence for each folder that cannot be listed.
     """
-    yield from _walk(data_dir, below, set(), {(data_dir / below).resolve()})
+    problems = [] if unreadable is None else unreadable
+    yield from _walk(data_dir, below, set(), {(data_dir / below).resolve()}, problems)
 
 
 def _walk(
-    data_dir: Path, below: Path, names: set[tuple[int, int]], above: set[Path]
+    data_dir: Path,
+    below: Path,
+    names: set[tuple[int, int]],
+    above: set[Path],
+    problems: list[str],
 ) -> Iterator[Found]:
     try:
         entries = sorted(os.scandir(data_dir / below), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        problems.append(f"{below} cannot be read: {error.strerror}")
         return
     present = {entry.name for entry in entries}
     for entry in entries:
@@ -87,7 +98,7 @@ def _walk(
         elif entry.is_dir():
             real = (data_dir / path).resolve()
             if real not in above:
-                yield from _walk(data_dir, path, names, above | {real})
+                yield from _walk(data_dir, path, names, above | {real}, problems)
         elif entry.is_file():
             try:
                 status = entry.stat()

@@ -10,12 +10,11 @@ from outreach_platform import __version__
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import write_record
 from outreach_platform.operations import place
-from outreach_platform.operations.backup import databases, runs, survey
+from outreach_platform.operations.backup import databases, elsewhere, runs, survey
 from outreach_platform.operations.backup.files import RUNS, FileCopy
 from outreach_platform.operations.backup.records import NAME, BackupRecord, PartRecord
 from outreach_platform.operations.backup.target import check_target, claimed, require_space
 from outreach_platform.operations.backup.verify import copy_problems
-from outreach_platform.operations.instance import dagster_home
 from outreach_platform.resources import embedded_folder
 from outreach_platform.settings import Settings
 
@@ -23,7 +22,6 @@ Tell = Callable[[str], None]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = ("No space left", "disk is full", "disk quota")
 _FULL_BYTES = 1_000_000
-_OUTSIDE = "configured outside ({name}), not copied; back it up there"
 
 
 def refuse(settings: Settings, target: Path) -> Path:
@@ -43,9 +41,9 @@ def refuse(settings: Settings, target: Path) -> Path:
 def needed(settings: Settings) -> int:
     """About how many bytes a backup takes."""
     size = sum(found.size for found in survey.walk(settings.data_dir))
-    if databases.exists(embedded_folder(settings.data_dir)) and len(_outside(settings)) < len(
-        databases.ORDER
-    ):
+    if databases.exists(embedded_folder(settings.data_dir)) and len(
+        elsewhere.databases(settings)
+    ) < len(databases.ORDER):
         folder = embedded_folder(settings.data_dir)
         for parent, _, names in os.walk(folder):
             size += sum(_size(Path(parent, name)) for name in names)
@@ -140,7 +138,7 @@ def _fill(
             ) from None
         raise
     folders = [part for part in files.parts() if part.part != RUNS]
-    return [*_marked(folders, files.problems), *apart, *_elsewhere(settings)], [
+    return [*_marked(folders, files.problems), *apart, *elsewhere.others(settings)], [
         *files.problems,
         *problems,
     ]
@@ -159,11 +157,9 @@ def _is_full(error: Exception, partial: Path) -> bool:
 def _databases(
     settings: Settings, partial: Path, files: FileCopy, tell: Tell
 ) -> tuple[list[PartRecord], list[str]]:
-    outside = _outside(settings)
+    outside = elsewhere.databases(settings)
     parts = [
-        PartRecord(
-            part=f"database {name}", status="outside", message=_OUTSIDE.format(name=variable)
-        )
+        PartRecord(part=f"database {name}", status="outside", message=elsewhere.said(variable))
         for name, variable in outside.items()
     ]
     inside = [name for name in databases.ORDER if name not in outside]
@@ -201,37 +197,22 @@ def _databases(
     return parts, [copy.problem for copy in copies if copy.problem]
 
 
-def _outside(settings: Settings) -> dict[str, str]:
-    """Databases that stand elsewhere, with the variable that says where."""
-    if settings.embedded_only:
-        return {}
-    found = {}
-    if settings.neon_database_url or settings.neon_host:
-        found["neon"] = "NEON_DATABASE_URL" if settings.neon_database_url else "NEON_HOST"
-    if settings.supabase_database_url:
-        found["supabase"] = "SUPABASE_DATABASE_URL"
-    if settings.events_database_url:
-        found["events"] = "DATABASE_URL"
-    return found
-
-
 def _runs(settings: Settings, partial: Path, final: Path, files: FileCopy) -> PartRecord:
     """Dagster's records made the copy's own."""
-    home, database = settings.data_dir / RUNS, settings.instance is not None
+    outside = elsewhere.runs(settings)
     copied = next((part for part in files.parts() if part.part == RUNS), None)
-    files_, size = (copied.files, copied.size) if copied else (None, None)
-    if dagster_home(settings.data_dir) != home.absolute():
-        said = _OUTSIDE.format(name="DAGSTER_HOME")
-        return PartRecord(part="runs", status="outside", message=said)
     if copied is None:
-        return PartRecord(part="runs", status="none")
-    message = runs.write_config(partial / RUNS, final / RUNS, postgres=database)
-    if database:
-        said = f"{_OUTSIDE.format(name='DAGSTER_PG_URL')}; what runs printed was copied"
-        return PartRecord(part="runs", status="outside", files=files_, size=size, message=said)
+        return PartRecord(part="runs", status="outside" if outside else "none", message=outside)
+    database = settings.instance is not None
+    own = runs.write_config(partial / RUNS, final / RUNS, postgres=database)
     count = runs.end_copied_runs(partial / RUNS)
     return PartRecord(
-        part="runs", status="copied", files=files_, size=size, rows=count, message=message
+        part="runs",
+        status="outside" if outside else "copied",
+        files=copied.files,
+        size=copied.size,
+        rows=None if outside else count,
+        message=outside or own,
     )
 
 
@@ -246,34 +227,9 @@ def _marked(parts: list[PartRecord], problems: Sequence[str]) -> list[PartRecord
     ]
 
 
-def _elsewhere(settings: Settings) -> list[PartRecord]:
-    """What is no part of a copy, or stands elsewhere."""
-    found = [
-        PartRecord(part="logs", status="left out", message="not needed; waiting audit rows are in")
-    ]
-    if store := _store_name(settings):
-        found.append(
-            PartRecord(part="object store", status="outside", message=_OUTSIDE.format(name=store))
-        )
-    research = settings.analytics_path
-    if not research.is_relative_to(settings.data_dir):
-        said = _OUTSIDE.format(name="DUCKDB_DB_PATH")
-        found.append(PartRecord(part="research database", status="outside", message=said))
-    if settings.mlflow_uri:
-        said = _OUTSIDE.format(name="MLFLOW_TRACKING_URI")
-        found.append(PartRecord(part="mlflow", status="outside", message=said))
-    return found
-
-
-def _store_name(settings: Settings) -> str | None:
-    if settings.embedded_only:
-        return None
-    return "B2_BUCKET" if settings.b2_key_id else "S3_BUCKET" if settings.s3_bucket else None
-
-
 def _compared(settings: Settings, partial: Path) -> list[str]:
     """What of the copy disagrees with its records, and whether the source does too."""
-    bucket = None if _store_name(settings) else settings.bucket
+    bucket = None if elsewhere.object_store(settings) else settings.bucket
     found = list(copy_problems(partial, bucket))
     if not found:
         return []

@@ -7,10 +7,10 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from outreach_platform.embedded.layout import Layout, open_lock, wait_lock
+from outreach_platform.embedded.layout import Layout, open_lock, try_lock, wait_lock
 from outreach_platform.foundation.errors import BusyError, UsageError
 from outreach_platform.foundation.lake import PARTIAL, sync_folder
 from outreach_platform.foundation.locks import NamedLock
@@ -19,6 +19,7 @@ LOCK = ".outreach-backup.lock"
 # A killed backup's database server ends by itself within seconds.
 _SERVER_SECONDS = 60.0
 _MB = 1_000_000
+_DISK_BLOCK = 512
 _logger = logging.getLogger(__name__)
 
 
@@ -82,10 +83,13 @@ def _is_free(path: Path) -> bool:
 def require_space(target: Path, needed: int) -> None:
     """Refuse where the disk of `target` has less than `needed` bytes.
 
+    What killed backups left there counts as room: it goes before anything is copied.
+
     Raises:
         UsageError: too little room.
     """
     free = shutil.disk_usage(target.parent).free
+    free += sum(_size(lock.parent) for lock in _locks(target.parent) if not _is_held(lock))
     if free < needed:
         raise UsageError(
             f"a backup takes about {needed / _MB:,.0f} MB, and the disk of {target.parent} has "
@@ -139,10 +143,35 @@ def _acquire(lock: NamedLock, partial: Path, owner: str) -> None:
     raise BusyError(f"{partial} has just become a whole backup: name a new folder")
 
 
+def _locks(parent: Path) -> list[Path]:
+    """The locks of all partial folders in a folder, of living and of killed backups."""
+    return sorted(parent.glob(f"*{PARTIAL}/{LOCK}"))
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        handle = open_lock(lock)
+    except OSError:
+        return True  # somebody else's: not ours to judge
+    try:
+        return not try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _size(folder: Path) -> int:
+    found = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found += Path(parent, name).lstat().st_blocks * _DISK_BLOCK
+    return found
+
+
 def _sweep(parent: Path, spare: Path) -> None:
     """Remove what killed backups to other targets left in a folder."""
-    for lock in parent.glob(f"*{PARTIAL}/{LOCK}"):
-        if lock.parent == spare:
+    for lock in _locks(parent):
+        if lock.parent == spare or _is_held(lock):
             continue
         held = NamedLock(lock, "a killed backup")
         try:
