@@ -44,15 +44,16 @@ def others(settings: Settings) -> list[PartRecord]:
         found.append(PartRecord(part="object store", status="outside", message=said(store)))
     research = settings.analytics_path
     if not research.is_relative_to(settings.data_dir):
-        said = said("DUCKDB_DB_PATH")
-        found.append(PartRecord(part="research database", status="outside", message=said))
+        message = said("DUCKDB_DB_PATH")
+        found.append(PartRecord(part="research database", status="outside", message=message))
     if settings.mlflow_uri:
-        said = said("MLFLOW_TRACKING_URI")
-        found.append(PartRecord(part="mlflow", status="outside", message=said))
+        message = said("MLFLOW_TRACKING_URI")
+        found.append(PartRecord(part="mlflow", status="outside", message=message))
     return found
 
 
 def object_store(settings: Settings) -> str | None:
+    """The variable that names the bucket, None for the folder in the data folder."""
     if settings.embedded_only:
         return None
     return "B2_BUCKET" if settings.b2_key_id else "S3_BUCKET" if settings.s3_bucket else None
