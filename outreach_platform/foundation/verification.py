@@ -3,6 +3,7 @@
 Which records there are is the wings' business (`snapshots/verify.py`, `events/verify.py`).
 """
 
+import functools
 from datetime import datetime
 from pathlib import Path
 
@@ -75,8 +76,14 @@ def footer_rows(path: Path) -> int:
     Raises:
         duckdb.Error: it is no Parquet file.
     """
-    with duckdb.connect() as connection:
+    with _engine().cursor() as connection:
         row = connection.execute(
             f"SELECT num_rows FROM parquet_file_metadata({quote_text(str(path))})"
         ).fetchone()
     return row[0] if row else 0
+
+
+@functools.cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """One for all files: opening one takes longer than reading a footer."""
+    return duckdb.connect()

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def take(settings: Settings, target: Path, run_id: str, tell: Tell) -> BackupRec
     started = datetime.now(UTC)
     path = refuse(settings, target)
     try:
-        with claimed(path, f"run {run_id}") as partial:
+        with claimed(path, f"run {run_id}") as partial, _noticing_full_disk(partial, path):
             parts, problems = _fill(settings, partial, path, tell)
             tell("verifying the copy")
             problems += _compared(settings, partial)
@@ -117,19 +118,28 @@ def _refused(path: Path, reason: str) -> str:
 def _fill(
     settings: Settings, partial: Path, final: Path, tell: Tell
 ) -> tuple[list[PartRecord], list[str]]:
-    """Copy everything, in the order that `survey` and `databases` explain.
+    """Copy everything, in the order that `survey` and `databases` explain."""
+    files = FileCopy(settings.data_dir, partial, tell)
+    files.runs()
+    files.records()
+    apart, problems = _databases(settings, partial, files, tell)
+    files.rest()
+    apart.insert(0, _runs(settings, partial, final, files))
+    place.write_place(partial, settings.data_dir)
+    folders = [part for part in files.parts() if part.part != RUNS]
+    parts = [*_marked(folders, files.problems), *apart, *elsewhere.others(settings)]
+    return parts, [*files.problems, *problems]
+
+
+@contextmanager
+def _noticing_full_disk(partial: Path, final: Path) -> Iterator[None]:
+    """Turn what any of the many writers says of a full disk into one sentence.
 
     Raises:
         OutreachError: the disk is full.
     """
     try:
-        files = FileCopy(settings.data_dir, partial, tell)
-        files.runs()
-        files.records()
-        apart, problems = _databases(settings, partial, files, tell)
-        files.rest()
-        apart.insert(0, _runs(settings, partial, final, files))
-        place.write_place(partial, settings.data_dir)
+        yield
     except Exception as error:
         if _is_full(error, partial):
             raise OutreachError(
@@ -137,11 +147,6 @@ def _fill(
                 "name a folder on another disk, and run again"
             ) from None
         raise
-    folders = [part for part in files.parts() if part.part != RUNS]
-    return [*_marked(folders, files.problems), *apart, *elsewhere.others(settings)], [
-        *files.problems,
-        *problems,
-    ]
 
 
 def _is_full(error: Exception, partial: Path) -> bool:

@@ -131,8 +131,8 @@ def claimed(target: Path, owner: str) -> Iterator[Path]:
 
 
 def _acquire(lock: NamedLock, partial: Path, owner: str) -> None:
+    partial.mkdir(mode=0o700, exist_ok=True)
     try:
-        partial.mkdir(mode=0o700, exist_ok=True)
         lock.acquire(owner, 0)
         if (partial / LOCK).exists():
             return

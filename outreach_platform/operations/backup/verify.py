@@ -7,9 +7,9 @@ from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.records import DayManifest
 from outreach_platform.events.verify import verify_exports
 from outreach_platform.foundation.errors import IntegrityError
-from outreach_platform.foundation.lake import read_record
+from outreach_platform.foundation.lake import read_record, stands
 from outreach_platform.foundation.objects.local import LocalStore
-from outreach_platform.foundation.verification import VersionCheck, file_problem
+from outreach_platform.foundation.verification import VersionCheck
 from outreach_platform.records.states import STATES
 from outreach_platform.snapshots.layout import StateFolder
 from outreach_platform.snapshots.verify import StoreWatch, verify_state
@@ -37,11 +37,14 @@ def copy_problems(data_dir: Path, bucket: str | None) -> Iterator[str]:
         yield from _told(check, data_dir)
     for day in events.standing_days():
         try:
-            problem = file_problem(data_dir, read_record(events.manifest(day), DayManifest).file)
+            file = read_record(events.manifest(day), DayManifest).file
+            problem = (
+                None if stands(data_dir, file) else f"{file.path} is not what its manifest says"
+            )
         except IntegrityError as error:
-            problem = str(error)
+            problem = _short(str(error), data_dir)
         if problem:
-            yield f"events of {day}: {_short(problem, data_dir)}"
+            yield f"events of {day}: {problem}"
 
 
 def _told(check: VersionCheck, data_dir: Path) -> Iterator[str]:
