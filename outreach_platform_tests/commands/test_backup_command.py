@@ -214,6 +214,9 @@ def test_a_filings_run_in_progress_and_a_damaged_file(
     product, copy = used.product, used.copy("partly")
     target = copy.data
     outreach = Inside(product, capsys)
+    refused = outreach("backup", str(product.data / "inside"))
+    assert (refused.code, refused.out) == (2, "")
+    assert "lie one in the other" in refused.err
     (version,) = product.folder("WV").published_versions()
     export = product.folder("WV").export(version, "people_bad")
     whole = export.read_bytes()

@@ -116,6 +116,19 @@ def test_damage_is_named_and_everything_else_is_in(two: TwoVersions, tmp_path: P
     assert TwoVersions(tmp_path / "copy", two.old, two.new).content(two.new) == two.content(two.new)
 
 
+def test_databases_that_do_not_come_up_keep_nobody_else_out(
+    two: TwoVersions, tmp_path: Path
+) -> None:
+    cluster = two.data_dir / "embedded" / "cluster"
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("18\n")
+    done = take_quietly(settings_for(two.data_dir), tmp_path / "copy")
+    (problem,) = done.problems
+    assert problem.startswith("databases: the embedded PostgreSQL in ")
+    assert {p.status for p in done.parts if p.part.startswith("database ")} == {"damaged"}
+    assert TwoVersions(tmp_path / "copy", two.old, two.new).content() == two.content()
+
+
 @pytest.mark.parametrize("when", ["records", "verifying the copy"])
 def test_a_disk_that_fills_up_keeps_nothing_half(
     two: TwoVersions, small_disk: Path, when: str
