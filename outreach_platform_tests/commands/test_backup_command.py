@@ -37,9 +37,6 @@ from outreach_platform_tests.support.product import Inside, Product, find_bytes
 pytestmark = pytest.mark.slow
 
 SCALE = 0.1
-BIG = """
-CREATE TABLE big AS SELECT n, repeat('x', 1000) AS text FROM generate_series(1, 60000) n
-"""
 
 
 @dataclass
@@ -272,9 +269,9 @@ def test_interrupted_killed_and_twice_at_once(
 ) -> None:
     outreach, backups = Inside(used.product, capsys), used.copy("backups").home
     stopped, killed = backups / "stopped", backups / "killed"
-    execute(used.server.url("events"), BIG)
+    execute(used.server.url("events"), "CREATE TABLE locked (n int)")
     holder = psycopg2.connect(used.server.url("events").conninfo)
-    holder.cursor().execute("LOCK TABLE big IN ACCESS EXCLUSIVE MODE")
+    holder.cursor().execute("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE")
     try:
         # Ctrl-C: 130, and nothing is left.
         process = begun(used, stopped, "database events")
@@ -297,7 +294,7 @@ def test_interrupted_killed_and_twice_at_once(
         assert [path.name for path in backups.iterdir()] == ["killed.partial"]
     finally:
         holder.close()
-        execute(used.server.url("events"), "DROP TABLE big")
+        execute(used.server.url("events"), "DROP TABLE locked")
 
     # The next one, to another place, removes what the killed one left.
     done = outreach("backup", str(backups / "next"))

@@ -43,7 +43,7 @@ class Copier:
 
     def __init__(self, source: Path, target: Path) -> None:
         self._source, self._target = source, target
-        self._names: dict[tuple[int, int], Path] = {}
+        self._names: dict[tuple[int, ...], Path] = {}
 
     def top(self) -> None:
         """Give the copy's own folder the source's mode and owner."""
@@ -81,7 +81,8 @@ class Copier:
             return None
         except OSError as error:
             return Copied(0, f"{relative} cannot be read: {error.strerror}")
-        key = (status.st_dev, status.st_ino)
+        # A number alone may by now be that of another file.
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         first = self._names.get(key) if status.st_nlink > 1 else None
         target.unlink(missing_ok=True)
         if first is not None and first.exists():

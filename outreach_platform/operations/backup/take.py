@@ -14,7 +14,12 @@ from outreach_platform.operations import place
 from outreach_platform.operations.backup import databases, elsewhere, runs, survey
 from outreach_platform.operations.backup.files import RUNS, FileCopy
 from outreach_platform.operations.backup.records import NAME, BackupRecord, PartRecord
-from outreach_platform.operations.backup.target import check_target, claimed, require_space
+from outreach_platform.operations.backup.target import (
+    check_target,
+    claimed,
+    give_to_owner,
+    require_space,
+)
 from outreach_platform.operations.backup.verify import copy_problems
 from outreach_platform.resources import embedded_folder
 from outreach_platform.settings import Settings
@@ -108,6 +113,7 @@ def take(settings: Settings, target: Path, run_id: str, tell: Tell) -> BackupRec
         }
     )
     write_record(path / NAME, done)
+    give_to_owner(path, settings.data_dir)
     return done
 
 

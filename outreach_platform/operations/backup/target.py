@@ -209,3 +209,23 @@ def _await_server(partial: Path) -> None:
         wait_lock(lock, _SERVER_SECONDS)
     finally:
         os.close(lock)
+
+
+def give_to_owner(target: Path, data_dir: Path) -> None:
+    """As root, give what root made in a copy to the owner of the data folder, who is to use it.
+
+    PostgreSQL's own files belong to its server's user already.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    owner = data_dir.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for parent, folders, names in os.walk(target):
+        if Path(parent) == Layout(target / "embedded").folder:
+            folders[:] = [name for name in folders if name != Layout(target).cluster.name]
+        for name in (*folders, *names):
+            path = Path(parent, name)
+            if path.lstat().st_uid == 0:
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

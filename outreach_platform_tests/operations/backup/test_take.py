@@ -1,6 +1,7 @@
 """Backups whose databases stand elsewhere, onto full disks, and folders that move."""
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -81,6 +82,18 @@ def test_without_a_database_there_is_none(two: TwoVersions, tmp_path: Path) -> N
     assert export.samefile(version.folder.table(two.new, "people_bad")) is (
         two.folder.export(two.new, "people_bad").samefile(two.folder.table(two.new, "people_bad"))
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_copy_that_root_takes_belongs_to_the_folders_owner(
+    two: TwoVersions, tmp_path: Path
+) -> None:
+    for path in (two.data_dir, *two.data_dir.rglob("*")):
+        os.chown(path, 12345, 12346)
+    take_quietly(settings_for(two.data_dir), tmp_path / "copy")
+    there = [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]
+    assert tmp_path / "copy" / "locks" / "workbench.lock" in there
+    assert {(p.stat().st_uid, p.stat().st_gid) for p in there} == {(12345, 12346)}
 
 
 def test_what_stands_elsewhere_is_told_a_line_each(two: TwoVersions, tmp_path: Path) -> None:
