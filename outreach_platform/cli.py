@@ -47,6 +47,7 @@ def cli() -> None:
     outreach verify                   every manifest against disk and object store
     outreach restore                  a published version back from the object store
     outreach prune                    what is older than the settings say, removed
+    outreach backup                   a copy of all state, taken while it is in use
     outreach report                   one HTML page on all of it
 
     Configuration comes from the environment or `.env`; `.env.example` lists it. Without any, an

@@ -1,4 +1,6 @@
-"""`outreach verify`, `restore` and `prune`."""
+"""`outreach verify`, `restore`, `prune` and `backup`."""
+
+from pathlib import Path
 
 import click
 
@@ -70,4 +72,24 @@ def prune(dry_run: bool, as_json: bool) -> int:
     return run_prune(dry_run=dry_run, as_json=as_json)
 
 
-UPKEEP = (verify, restore, prune)
+@click.command(cls=Command)
+@click.argument("target", type=click.Path(path_type=Path))
+@JSON
+def backup(target: Path, as_json: bool) -> int:
+    r"""Copy all state into TARGET, a new folder, while it is in use.
+
+    \b
+    outreach backup /backups/outreach-1
+    OUTREACH_DATA_DIR=/backups/outreach-1 outreach status
+
+    TARGET is a whole data folder: embedded databases, runs, snapshots, events, filings, objects of
+    the local store. Databases and buckets that are configured elsewhere are not copied, and the
+    table says so. Nothing stands under TARGET before the copy is complete and compared. Ends with 1
+    where something is damaged; everything else is in the copy then.
+    """
+    from outreach_platform.commands.backup import run_backup
+
+    return run_backup(target=target, as_json=as_json)
+
+
+UPKEEP = (verify, restore, prune, backup)

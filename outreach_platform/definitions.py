@@ -20,6 +20,7 @@ from outreach_platform.filings.resources import FilingRuns
 from outreach_platform.operations import assets as operation_assets
 from outreach_platform.operations import report_assets
 from outreach_platform.operations.alerts.sensors import run_failure_alert
+from outreach_platform.operations.backup_jobs import backup_job
 from outreach_platform.operations.jobs import (
     daily_filings,
     daily_report,
@@ -93,7 +94,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *(snapshot_job, plain_snapshot_job, events_job),
             *(enrichment_pull_job, promotion_job, enrichment_undo_job, enrichment_import_job),
             *(filings_job, maintenance_job, monitoring_job),
-            *(verify_job, restore_job, prune_job, report_job),
+            *(verify_job, restore_job, prune_job, backup_job, report_job),
         ],
         schedules=[
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),

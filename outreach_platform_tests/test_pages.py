@@ -81,7 +81,8 @@ def is_picture(block: Block) -> bool:
 def check_terminal(block: Block) -> None:
     """Refuse a block with a line that is neither a known command nor listed."""
     joined = re.sub(r"\\\n\s*", "", block.text)
-    for line in filter(None, map(str.strip, joined.splitlines())):
+    for typed in filter(None, map(str.strip, joined.splitlines())):
+        line = re.sub(r"^(?:[A-Z_]+=\S+ )+", "", typed)  # variables of this one command
         if line.startswith("outreach "):
             parse(line)
         elif line.startswith("make "):

@@ -1,6 +1,7 @@
 """Run a job of the code location in this process, on the instance that the UI shows."""
 
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from outreach_platform.commands.interrupts import obeying_interrupts
 from outreach_platform.foundation.redaction import redact
 from outreach_platform.operations.dead_runs import end_dead_runs, run_tags
 from outreach_platform.operations.instance import open_instance
+from outreach_platform.operations.place import settle
 from outreach_platform.records.states import STATES
+from outreach_platform.settings import load_settings
 from outreach_platform.snapshots.layout import StateFolder
 
 # Set by Dagster on every run of a partition with a state.
@@ -45,8 +48,9 @@ class RunOutcome:
 
 @contextmanager
 def ready_instance(data_dir: Path) -> Iterator[dg.DagsterInstance]:
-    """The instance, rid of runs whose process is gone."""
+    """The instance, rid of runs whose process is gone; a folder that was moved is put in order."""
     with open_instance(data_dir) as instance:
+        settle(load_settings(), f"process {os.getpid()}")
         for run_id in end_dead_runs(instance):
             _logger.warning("run %s was reported failed: its process is gone", run_id)
             run = instance.get_run_by_id(run_id)

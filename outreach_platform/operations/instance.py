@@ -79,7 +79,7 @@ def prepare_home(data_dir: Path) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         text = render_config(home, postgres=database is not None)
         existing = config.read_text(encoding="utf-8") if config.exists() else None
-        if existing is None or (existing != text and _is_ours(existing)):
+        if existing is None or (existing != text and is_ours(existing)):
             _write_atomically(config, text)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text file"
@@ -122,7 +122,8 @@ def _database_of(home: Path) -> DatabaseUrl | None:
     return load_settings().instance if ENVIRONMENT_NAME in text else None
 
 
-def _is_ours(text: str) -> bool:
+def is_ours(text: str) -> bool:
+    """Whether the text of a dagster.yaml is written by us, and not the user's own."""
     return text.partition("\n")[0] == _TEMPLATE.read_text(encoding="utf-8").partition("\n")[0]
 
 

@@ -1,0 +1,1 @@
+"""A copy of all state while it is in use: `outreach backup`."""
