@@ -36,6 +36,7 @@ from outreach_platform.operations.jobs import (
     report_job,
     snapshot_job,
     weekly_maintenance,
+    weekly_verify,
 )
 from outreach_platform.operations.retention.jobs import prune_job, weekly_prune
 from outreach_platform.operations.upkeep_jobs import restore_job, verify_job
@@ -99,7 +100,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         schedules=[
             *(daily_snapshots, nightly_events, hourly_enrichment_pull),
             *(daily_filings, weekly_maintenance, hourly_monitoring),
-            *(daily_report, weekly_prune),
+            *(daily_report, weekly_verify, weekly_prune),
         ],
         sensors=[enrichment_complete, run_failure_alert],
         resources=resources,

@@ -207,6 +207,20 @@ def daily_filings(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 
 @dg.schedule(
+    name="weekly_verify",
+    job_name="verify_job",
+    cron_schedule="0 3 * * 0",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="On Sundays before anything is removed: all versions against disk and store.",
+)
+def weekly_verify(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for one verification; where something disagrees the run fails, which is told."""
+    day = context.scheduled_execution_time.astimezone(UTC).date()
+    return dg.RunRequest(run_key=day.isoformat())
+
+
+@dg.schedule(
     name="weekly_maintenance",
     job_name="maintenance_job",
     cron_schedule="0 4 * * 0",

@@ -29,7 +29,7 @@ GROUPS = ("enrichment", "events", "filings", "operations", "outreach")
 AUTOMATIONS = {
     *("daily_filings", "daily_snapshots", "enrichment_complete", "hourly_enrichment_pull"),
     *("nightly_events", "weekly_maintenance", "daily_report", "hourly_monitoring"),
-    *("run_failure_alert", "weekly_prune"),
+    *("run_failure_alert", "weekly_prune", "weekly_verify"),
 }
 
 pytestmark = [

@@ -16,6 +16,8 @@ from outreach_platform.operations.jobs import (
     hourly_enrichment_pull,
     nightly_events,
     promotion_job,
+    weekly_maintenance,
+    weekly_verify,
 )
 
 
@@ -161,3 +163,22 @@ def test_all_jobs_of_the_enrichment_wing_stand_in_one_queue() -> None:
         *("enrichment_pull_job", "promotion_job", "enrichment_undo_job", "enrichment_import_job"),
     ):
         assert defs.resolve_job_def(name).run_tags[WING_TAG] == "enrichment"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "job", "hour"),
+    [(weekly_verify, "verify_job", 3), (weekly_maintenance, "maintenance_job", 4)],
+)
+def test_what_is_weekly_asks_once_a_sunday_by_utc(
+    schedule: dg.ScheduleDefinition, job: str, hour: int
+) -> None:
+    """Verified before the database is cleaned at four and old versions go at five."""
+    assert (schedule.cron_schedule, schedule.execution_timezone) == (f"0 {hour} * * 0", "UTC")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert schedule.job_name == job
+    sunday = datetime(2026, 11, 29, hour, tzinfo=UTC)
+    with dg.DagsterInstance.ephemeral() as instance:
+        answer = schedule(dg.build_schedule_context(instance, scheduled_execution_time=sunday))
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.run_key == "2026-11-29"
+    assert dg.validate_run_config(defs.resolve_job_def(job), answer.run_config or None) is not None
