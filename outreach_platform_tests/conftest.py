@@ -26,6 +26,15 @@ LONG = (
     *("test_deployment", "test_restore", "test_instance_postgres", "test_pages"),
 )
 
+# Files of many quick tests on databases and servers: too long together for the fast part.
+CROWDED = (
+    *("snapshots/test_pull", "foundation/test_scan", "foundation/test_audit"),
+    *("foundation/objects/test_s3", "events/test_extract"),
+    *(f"enrichment/test_{name}" for name in ("promotion", "settle", "pull", "pull_edits", "push")),
+    *(f"filings/test_{name}" for name in ("health", "dedupe", "foreign")),
+    *("enrichment/test_funnel", "operations/monitoring/test_failures"),
+)
+
 quick_sqlite.install()
 
 # A shell that starts the suite in the background ignores SIGINT for all its children, and the
@@ -39,9 +48,13 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files."""
+    """Begin with the longest files, and leave the crowded ones out of the fast part."""
     items.sort(key=lambda item: item.path.stem not in LONG)
+    for item in items:
+        if str(item.path.with_suffix("")).endswith(CROWDED):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
