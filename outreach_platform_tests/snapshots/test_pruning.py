@@ -3,8 +3,6 @@
 import itertools
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -35,6 +33,7 @@ from outreach_platform.snapshots.records import Manifest, Receipt, baseline_of
 from outreach_platform.snapshots.restore import restore
 from outreach_platform.snapshots.verify import StoreWatch, verify_state
 from outreach_platform.snapshots.workbench import rebuild, workbench_path
+from outreach_platform_tests.support.forked_kill import killed_at
 from outreach_platform_tests.support.masters import create_masters
 from outreach_platform_tests.support.postgres import drop_database, fresh_database
 from outreach_platform_tests.support.published import BUCKET
@@ -460,33 +459,6 @@ def test_a_restore_that_was_killed_is_finished_or_taken_back(kept: Kept) -> None
     assert verified(kept)[kept.first] == ("intact", "intact")
 
 
-_CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"}
-
-
-def killed_at(number: int, kept: Kept) -> bool:
-    """Prune in a child that is killed just before its call `number` that changes files."""
-    child = os.fork()
-    if child == 0:
-        calls = itertools.count(1)
-
-        def hook(event: str, args: tuple) -> None:
-            written = (
-                event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-            )
-            if (event in _CHANGES or written) and next(calls) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            sys.addaudithook(hook)
-            kept.prune()
-        except BaseException:  # noqa: BLE001
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or status == 0
-    return os.WIFSIGNALED(status)
-
-
 def test_a_pruning_killed_anywhere_looks_like_no_damage_and_is_completed(
     kept: Kept, tmp_path: Path
 ) -> None:
@@ -494,7 +466,7 @@ def test_a_pruning_killed_anywhere_looks_like_no_damage_and_is_completed(
     done.prune()
     for number in itertools.count(1, 3):
         mine = kept.copy(tmp_path / str(number))
-        killed = killed_at(number, mine)
+        killed = killed_at(number, mine.prune)
         verified(mine)
         assert stores.snapshot_files(settings_for(mine.data)) == []
         assert all(line.problems == [] for line in mine.prune())

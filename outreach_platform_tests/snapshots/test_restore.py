@@ -4,8 +4,8 @@ import itertools
 import json
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -27,6 +27,7 @@ from outreach_platform.snapshots.resend import send_missing
 from outreach_platform.snapshots.restore import restore, restore_to
 from outreach_platform.snapshots.verify import StoreWatch, verify_state
 from outreach_platform.snapshots.workbench import rebuild, workbench_path
+from outreach_platform_tests.support.forked_kill import killed_at
 from outreach_platform_tests.support.postgres import drop_database, fresh_database
 from outreach_platform_tests.support.published import TwoVersions, publish_twice
 from outreach_platform_tests.support.s3_server import s3_server
@@ -371,35 +372,6 @@ def test_a_full_disk_restores_nothing_by_halves(two: TwoVersions, small_disk: Pa
     assert not [p for p in small_disk.rglob("*") if p.is_file() and p.name != "filler"]
 
 
-_CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"}
-
-
-def killed_at(number: int, two: TwoVersions) -> bool:
-    """Restore in a child that is killed just before its call `number` that changes files."""
-    import sys
-
-    child = os.fork()
-    if child == 0:
-        calls = itertools.count(1)
-
-        def hook(event: str, args: tuple) -> None:
-            written = (
-                event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-            )
-            if (event in _CHANGES or written) and next(calls) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            sys.addaudithook(hook)
-            restore(two.folder, two.new, two.store, "killed")
-        except BaseException:  # noqa: BLE001
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or status == 0
-    return os.WIFSIGNALED(status)
-
-
 @pytest.mark.parametrize("lost", ["files", "everything"])
 def test_a_restore_killed_anywhere_is_finished_by_the_next(
     two: TwoVersions, tmp_path: Path, lost: str
@@ -412,7 +384,8 @@ def test_a_restore_killed_anywhere_is_finished_by_the_next(
         two.folder.manifest(two.new).unlink()
     for number in itertools.count(1, 4):
         mine = two.copy(tmp_path / str(number))
-        killed = killed_at(number, mine)
+        again = partial(restore, mine.folder, mine.new, mine.store, "killed")
+        killed = killed_at(number, again)
         assert all(
             whole[name] == content or name.startswith("people_good")
             for name, content in mine.content().items()
