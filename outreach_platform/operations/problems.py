@@ -29,7 +29,8 @@ class Problem:
         action: what to do next, in one sentence or a command.
         severity: error or warning.
         run_id: the Dagster run that tells more, None without one.
-        hides: the kinds of which nobody can say now whether they are there.
+        hides: kinds, or keys of single problems, of which nobody can say now whether they are
+            there, or that are there because of this one.
     """
 
     kind: str

@@ -90,8 +90,8 @@ def advance(book: Book, problems: Iterable[Problem], now: datetime) -> tuple[Boo
 
     Args:
         book: as the last look left it.
-        problems: everything that is wrong now. An incident whose kind one of them hides stays as
-            it was: nobody knows whether it is over.
+        problems: everything that is wrong now. An incident that one of them hides stays as it
+            was, told or not: nobody knows whether it is over, or it has been said with the other.
         now: the moment of the look, aware.
 
     Returns:
@@ -99,12 +99,12 @@ def advance(book: Book, problems: Iterable[Problem], now: datetime) -> tuple[Boo
         messages that this look gives rise to.
     """
     found = {problem.key: problem for problem in problems}
-    hidden = {kind for problem in found.values() for kind in problem.hides}
+    hidden = {name for problem in found.values() for name in problem.hides}
     numbered, incidents, messages = book.numbered, {}, []
     for key, incident in book.incidents.items():
         if key in found:
             kept, event = _seen(incident, found.pop(key), now)
-        elif incident.kind in hidden:
+        elif hidden & {incident.kind, key}:
             kept, event = incident, None
         else:
             kept, event = _missed(incident, now)
@@ -116,6 +116,8 @@ def advance(book: Book, problems: Iterable[Problem], now: datetime) -> tuple[Boo
         if not _is_history(kept, now):
             incidents[key] = kept
     for key, problem in found.items():
+        if hidden & {problem.kind, key}:
+            continue
         numbered += 1
         incidents[key] = _open(problem, numbered, now)
         messages.append(_message(incidents[key], "opened", now))

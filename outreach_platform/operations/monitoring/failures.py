@@ -170,6 +170,8 @@ def _stop(folder: StateFolder) -> Problem | None:
             f"the switch, then `outreach snapshot --state {folder.state}`; docs/snapshots.md "
             "tells how",
             run_id=outcome.run_id,
+            # It is the reason why nothing newer is published; one message is enough.
+            hides=(f"state_stale:{folder.state}", f"state_unpublished:{folder.state}"),
         )
     return None
 

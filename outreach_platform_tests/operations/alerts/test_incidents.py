@@ -59,6 +59,25 @@ def test_a_look_that_fails_leaves_what_it_found_before_as_it_was() -> None:
     ]
 
 
+def test_what_follows_from_a_told_fault_is_not_told_beside_it() -> None:
+    stopped = Problem("kill_switch", "WV", "K1", "look", hides=("state_stale:WV",))
+    stale = [problem(state, kind="state_stale") for state in ("WV", "OH")]
+    book, told = Book(), []
+    for turn, looked in enumerate(
+        ([stopped, *stale], [stopped], stale[:1], [stopped, stale[0]], [stopped], [])
+    ):
+        book, messages = advance(book, looked, START + turn * TICK)
+        told.append([f"{m.event} {m.kind} {m.subject}" for m in messages])
+    assert told == [
+        ["opened kill_switch WV", "opened state_stale OH"],
+        ["cleared state_stale OH"],
+        ["cleared kill_switch WV", "opened state_stale WV"],
+        ["reopened kill_switch WV"],
+        [],
+        ["cleared state_stale WV"],
+    ], "what was told before stays until it can be seen that it is over"
+
+
 def test_a_fault_that_comes_back_much_later_is_a_new_one() -> None:
     told = events([["WV"], [], [], ["WV"], []], step=CALM)
     assert told == [["opened WV"], ["cleared WV"], [], ["opened WV"], ["cleared WV"]]

@@ -252,6 +252,7 @@ def test_a_kill_switch_is_found_until_the_state_is_published(tmp_path: Path) -> 
     stop(folder, "20260101000000")
     (problem,) = kill_switch_stops(settings)
     assert (problem.key, problem.run_id) == ("kill_switch:WV", "run-20260101000000")
+    assert problem.hides == ("state_stale:WV", "state_unpublished:WV")
     assert problem.message == (
         "20260101000000 is not published: K1 TRIGGERED: Company bad ratio 40.0% > 15.0%"
     )
