@@ -20,7 +20,7 @@ def run_backup(*, target: Path, as_json: bool) -> int:
     """
     settings = load_settings()
     path = refuse(settings, target)  # wrong usage is exit 2, which a run cannot give
-    with ready_instance(settings.data_dir) as instance, output.progress("backup") as progress:
+    with ready_instance(settings) as instance, output.progress("backup") as progress:
         outcome = run_job(
             instance,
             "backup_job",

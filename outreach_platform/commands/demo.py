@@ -52,7 +52,7 @@ def demo(*, serve_ui: bool, port: int | None, as_json: bool) -> int:
     with output.progress("loading sample data"):
         load_sample(server.url("neon"), server.url("supabase"), server.url("events"))
         write_filings(settings.data_dir / "filings")
-    with ready_instance(settings.data_dir) as instance:
+    with ready_instance(settings) as instance:
         rows = snapshot_states(instance, settings, list(STATES))
         events = export_events(instance, settings, config=events_config(days=EVENT_DAYS), sync=True)
         funnel = enrich_sample(instance, settings, server)
@@ -86,7 +86,7 @@ def up(*, port: int | None, host: str = LOCAL) -> int:
                 "NEON_DATABASE_URL is not set: using the embedded database in "
                 f"{embedded_folder(settings.data_dir)}; `outreach demo` fills it with sample data"
             )
-    with ready_instance(settings.data_dir):
+    with ready_instance(settings):
         pass  # dead runs are ended before the queue looks at them
     return _serve(settings, port, host)
 

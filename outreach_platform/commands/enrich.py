@@ -148,7 +148,7 @@ def _launched(
 ) -> list[Row]:
     """Run the jobs, and read what they wrote of their stages; nothing follows a failure."""
     rows: list[Row] = []
-    with ready_instance(settings.data_dir) as instance:
+    with ready_instance(settings) as instance:
         for job, part in _jobs(stages):
             outcome = _launch(instance, job, part, entities, batch_size, ids)
             rows += _rows(EnrichmentFolder(settings.data_dir), outcome, part, entities)

@@ -85,7 +85,7 @@ def _launched_import(settings: Settings, file: Path, *, by: str | None, entity: 
     config |= {name: value for name, value in (("by", by), ("entity", entity)) if value}
     databases(settings)
     with (
-        ready_instance(settings.data_dir) as instance,
+        ready_instance(settings) as instance,
         output.progress("enrichment: importing"),
     ):
         outcome = run_job(
@@ -102,7 +102,7 @@ def _launched_undo(settings: Settings, run_id: str, batch_size: int) -> list[dic
     with opened(settings, "undo", dry_run=True) as run:
         chosen = run.promoted_in(run_id)  # an id that is none is said before a run starts
     config = {"undone_run": chosen, "batch_size": batch_size}
-    with ready_instance(settings.data_dir) as instance, output.progress("enrichment: undoing"):
+    with ready_instance(settings) as instance, output.progress("enrichment: undoing"):
         outcome = run_job(
             instance, "enrichment_undo_job", config={"ops": {"undo_promotions": {"config": config}}}
         )

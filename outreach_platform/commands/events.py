@@ -59,7 +59,7 @@ def run_events(
     if user_id is not None and sync:
         output.warning("one user's export moves neither latest nor the research database")
         sync = False
-    with ready_instance(settings.data_dir) as instance:
+    with ready_instance(settings) as instance:
         row = export_events(
             instance,
             settings,

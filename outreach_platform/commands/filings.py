@@ -68,7 +68,7 @@ def run_download(*, ciks: Sequence[str], since: str | None, as_json: bool) -> in
 
 def _register(config: Mapping[str, Any], *, as_json: bool) -> int:
     settings = load_settings()
-    with ready_instance(settings.data_dir) as instance:
+    with ready_instance(settings) as instance:
         row = register_filings(instance, settings, config)
     output.result([row], as_json=as_json)
     return EXIT_FAILED if row["status"] == FAILED else EXIT_OK
@@ -132,7 +132,7 @@ def run_extract(
         if not rows:
             output.message("nothing would be read: every filing is done")
         return EXIT_OK
-    with ready_instance(settings.data_dir) as instance:
+    with ready_instance(settings) as instance:
         rows = extract_filings(
             instance, settings, {**config, "force": force, "workers": workers or 0}
         )

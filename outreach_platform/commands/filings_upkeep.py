@@ -39,7 +39,7 @@ def run_compact(*, as_json: bool) -> int:
 def _maintain(config: Mapping[str, Any], *, as_json: bool) -> int:
     settings = load_settings()
     given = {name: value for name, value in config.items() if value is not None}
-    with ready_instance(settings.data_dir) as instance, output.progress("filings: maintenance"):
+    with ready_instance(settings) as instance, output.progress("filings: maintenance"):
         outcome = run_job(
             instance,
             "maintenance_job",

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,7 +18,7 @@ from outreach_platform.operations.dead_runs import end_dead_runs, run_tags
 from outreach_platform.operations.instance import open_instance
 from outreach_platform.operations.place import settle
 from outreach_platform.records.states import STATES
-from outreach_platform.settings import load_settings
+from outreach_platform.settings import Settings
 from outreach_platform.snapshots.layout import StateFolder
 
 # Set by Dagster on every run of a partition with a state.
@@ -47,16 +46,17 @@ class RunOutcome:
 
 
 @contextmanager
-def ready_instance(data_dir: Path) -> Iterator[dg.DagsterInstance]:
+def ready_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance, rid of runs whose process is gone; a folder that was moved is put in order."""
-    with open_instance(data_dir) as instance:
-        settle(load_settings(), f"process {os.getpid()}")
+    with open_instance(settings.data_dir) as instance:
+        settle(settings, f"process {os.getpid()}")
         for run_id in end_dead_runs(instance):
             _logger.warning("run %s was reported failed: its process is gone", run_id)
             run = instance.get_run_by_id(run_id)
             state = run.tags.get(STATE_TAG) if run else None
             if state in STATES:
-                note_end(StateFolder(data_dir, state), run_id, "its process was killed or crashed")
+                folder = StateFolder(settings.data_dir, state)
+                note_end(folder, run_id, "its process was killed or crashed")
         yield instance
 
 

@@ -53,7 +53,7 @@ def run_prune(*, dry_run: bool, as_json: bool) -> int:
 def _told(settings: Settings) -> Pruning:
     store = ObjectStorage().store(settings)
     with (
-        ready_instance(settings.data_dir) as instance,
+        ready_instance(settings) as instance,
         output.progress("pruning: dry run") as progress,
         obeying_interrupts(output.interrupted),
     ):
@@ -61,7 +61,7 @@ def _told(settings: Settings) -> Pruning:
 
 
 def _pruned(settings: Settings) -> Pruning:
-    with ready_instance(settings.data_dir) as instance, output.progress("pruning") as progress:
+    with ready_instance(settings) as instance, output.progress("pruning") as progress:
         outcome = run_job(instance, "prune_job", on_message=progress)
     done = recall(settings.data_dir, outcome.run_id, Pruning)
     if done is None:

@@ -20,7 +20,7 @@ def run_report(*, to: Path | None, as_json: bool) -> int:
     settings = load_settings()
     path = (to or report_path(settings)).expanduser().absolute()
     check_target(path)
-    with ready_instance(settings.data_dir) as instance, output.progress("report: writing"):
+    with ready_instance(settings) as instance, output.progress("report: writing"):
         outcome = run_job(
             instance,
             "report_job",

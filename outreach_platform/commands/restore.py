@@ -33,7 +33,7 @@ def run_restore(*, state: str, version: str, to: str | None, as_json: bool) -> i
     if target is not None:
         config["to"] = str(target)
     head = f"{folder_state} {version}: restoring"
-    with ready_instance(settings.data_dir) as instance, output.progress(head):
+    with ready_instance(settings) as instance, output.progress(head):
         outcome = run_job(
             instance,
             "restore_job",

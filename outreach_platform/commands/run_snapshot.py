@@ -43,7 +43,7 @@ def run_snapshot(
         output.message(
             f"{override.state}: {override.switch} may pass until {override.until}, by {override.by}"
         )
-    with ready_instance(settings.data_dir) as instance:
+    with ready_instance(settings) as instance:
         run = plain_states if plain else snapshot_states
         rows = run(instance, settings, chosen)
     output.result(rows, as_json=as_json)

@@ -27,7 +27,7 @@ def run_verify(*, states: Sequence[str], upload: bool, as_json: bool) -> int:
     chosen = parse_states(states)
     settings = load_settings()
     ObjectStorage().store(settings)  # wrong configuration is exit 2, which a run cannot give
-    with ready_instance(settings.data_dir) as instance, output.progress("verifying") as progress:
+    with ready_instance(settings) as instance, output.progress("verifying") as progress:
         outcome = run_job(
             instance,
             "verify_job",

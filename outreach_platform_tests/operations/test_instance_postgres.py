@@ -112,7 +112,7 @@ def test_a_run_whose_process_is_gone_is_ended(
     with open_instance(tmp_path) as instance:
         job = tiny.defs.resolve_job_def("quick")
         run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
-    with ready_instance(tmp_path) as instance:
+    with ready_instance(load_settings(data_dir=tmp_path)) as instance:
         ended = instance.get_run_by_id(run.run_id)
         assert ended
         assert ended.status == dg.DagsterRunStatus.FAILURE
