@@ -74,6 +74,17 @@ report_job = dg.define_asset_job(
 )
 
 
+def run_of_the_day(context: dg.ScheduleEvaluationContext, **options: Any) -> dg.RunRequest:
+    """Ask for the one run of a tick's UTC day; Dagster drops a day that was asked for before.
+
+    Args:
+        context: of the tick.
+        options: further fields of the request.
+    """
+    day = context.scheduled_execution_time.astimezone(UTC).date()
+    return dg.RunRequest(run_key=day.isoformat(), **options)
+
+
 @dg.schedule(
     name="daily_snapshots",
     job=snapshot_job,
@@ -146,8 +157,7 @@ def nightly_events(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
     if settings.events is None and settings.neon is not None:
         # The embedded database stands in for all of the services or for none.
         return dg.SkipReason("DATABASE_URL is not set, though NEON_DATABASE_URL is: no events")
-    day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat(), run_config=events_config(days=NIGHTLY_DAYS))
+    return run_of_the_day(context, run_config=events_config(days=NIGHTLY_DAYS))
 
 
 def enrichment_config(
@@ -202,8 +212,7 @@ def hourly_enrichment_pull(
 )
 def daily_filings(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for a run over all filing years."""
-    day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat(), tags=filing_year_range())
+    return run_of_the_day(context, tags=filing_year_range())
 
 
 @dg.schedule(
@@ -216,8 +225,7 @@ def daily_filings(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 )
 def weekly_verify(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for one verification; where something disagrees the run fails, which is told."""
-    day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat())
+    return run_of_the_day(context)
 
 
 @dg.schedule(
@@ -230,8 +238,7 @@ def weekly_verify(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 )
 def weekly_maintenance(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for one maintenance."""
-    day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat())
+    return run_of_the_day(context)
 
 
 def filings_config(
@@ -273,5 +280,4 @@ def hourly_monitoring(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 )
 def daily_report(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for today's page."""
-    day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat())
+    return run_of_the_day(context)

@@ -1,12 +1,11 @@
 """The job that prunes, and its weekly schedule."""
 
-from datetime import UTC
-
 import dagster as dg
 
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.operations.dead_runs import tag_run
 from outreach_platform.operations.failures import failing_clearly
+from outreach_platform.operations.jobs import run_of_the_day
 from outreach_platform.operations.retention.prune import Prune
 from outreach_platform.operations.upkeep import keep
 from outreach_platform.resources import ObjectStorage, PlatformSettings
@@ -59,5 +58,4 @@ def weekly_prune(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
     """Ask for one pruning where settings want any."""
     if load_settings().toml.retention.keeps_everything:
         return dg.SkipReason(NOTHING_SET)
-    day = context.scheduled_execution_time.astimezone(UTC).date()
-    return dg.RunRequest(run_key=day.isoformat())
+    return run_of_the_day(context)
