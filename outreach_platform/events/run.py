@@ -109,16 +109,7 @@ class EventsRun:
 
     def sync(self, form: research.Form | None = None) -> SyncRecord:
         """Let the research database show the newest export; see `research.sync`."""
-        options, limits = self.settings.toml.events, self.settings.toml.pull
-        return research.sync(
-            self.folder,
-            self.settings.analytics_path,
-            form=form or options.research,
-            slow_query_ms=options.slow_query_ms,
-            memory_limit=options.research_memory_limit,
-            threads=limits.threads,
-            run_id=self.run_id,
-        )
+        return sync_research(self.settings, self.run_id, form)
 
     def track(self, manifest: ExportManifest) -> tuple[dict[str, str], list[str]]:
         """Hand an export to the trackers that are installed and on.
@@ -171,4 +162,24 @@ def _facts(folder: EventFolder, manifest: ExportManifest) -> tracking.ExportFact
         validation_passed=None if manifest.validation == "none" else not manifest.quarantined,
         rules_version=manifest.rules_version,
         manifest=folder.export_manifest(manifest.stamp),
+    )
+
+
+def sync_research(settings: Settings, run_id: str, form: research.Form | None = None) -> SyncRecord:
+    """Let the research database of these settings show the newest export; see `research.sync`.
+
+    Args:
+        settings: of the data folder.
+        run_id: who asks.
+        form: view or table; None for the one in the settings.
+    """
+    options = settings.toml.events
+    return research.sync(
+        EventFolder(settings.data_dir),
+        settings.analytics_path,
+        form=form or options.research,
+        slow_query_ms=options.slow_query_ms,
+        memory_limit=options.research_memory_limit,
+        threads=settings.toml.pull.threads,
+        run_id=run_id,
     )

@@ -24,7 +24,7 @@ YOUNG_SECONDS = 60.0
 # How far the wall clock may disagree with itself.
 _CLOCK_SECONDS = 5.0
 # QUEUED is not among them: such a run has no process yet, and the daemon will find it one.
-_UNFINISHED = [
+UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -61,7 +61,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         The ids of the runs it ended.
     """
     ended: list[str] = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
         reason = _why_dead(instance, record)
         if reason is None:
             continue

@@ -14,7 +14,7 @@ import duckdb
 
 from outreach_platform.events.layout import EventFolder
 from outreach_platform.events.records import SyncRecord
-from outreach_platform.events.research import Form, sync
+from outreach_platform.events.run import sync_research
 from outreach_platform.foundation.errors import OutreachError
 from outreach_platform.foundation.lake import Record, find_record, write_record
 from outreach_platform.settings import Settings
@@ -95,17 +95,7 @@ def _research(settings: Settings, owner: str) -> str | None:
     if not (inside and database.exists()) or folder.newest() is None:
         return None
     last = find_record(folder.synced, SyncRecord)
-    form: Form = (last.form if last else None) or settings.toml.events.research
-    record = sync(
-        folder,
-        database,
-        form=form,
-        slow_query_ms=settings.toml.events.slow_query_ms,
-        memory_limit=settings.toml.events.research_memory_limit,
-        threads=settings.toml.pull.threads,
-        run_id=owner,
-    )
-    return record.problem
+    return sync_research(settings, owner, last.form if last else None).problem
 
 
 def _move_artifacts(database: Path, before: Path, here: Path) -> None:

@@ -22,7 +22,7 @@ _TRIES = 5
 _SQLITE = b"SQLite format 3\0"
 _DUCKDB = b"DUCK"
 SQLITE_COMPANIONS = ("-wal", "-shm", "-journal")
-_Seen = tuple[int, int, int] | None
+Fingerprint = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Copier:
 def _plain(source: Path, target: Path, relative: Path) -> Copied | None:
     problem = None
     for _ in range(_TRIES):
-        before = _seen(source)
+        before = fingerprint(source)
         if before is None:
             target.unlink(missing_ok=True)
             return None
@@ -115,7 +115,7 @@ def _plain(source: Path, target: Path, relative: Path) -> Copied | None:
         if sha256_of(target) != written:
             problem = f"{relative}: its copy does not hold what was written; look at the disk"
             continue
-        if _seen(source) in (before, None):
+        if fingerprint(source) in (before, None):
             return Copied(target.stat().st_size)
         problem = f"{relative} was written to all the time, so that its copy may be half of it"
     return Copied(target.stat().st_size, problem)
@@ -174,14 +174,14 @@ def _duckdb(source: Path, target: Path, relative: Path) -> Copied | None:
     log, copied_log = _log(source), _log(target)
     done, quiet = None, False
     for _ in range(_TRIES):
-        before = _seen(source), _seen(log)
+        before = fingerprint(source), fingerprint(log)
         done = _plain(source, target, relative)
         if done is None or done.problem:
             return done
         copied_log.unlink(missing_ok=True)
         if before[1] is not None:
             _plain(log, copied_log, relative.with_name(log.name))
-        quiet = (_seen(source), _seen(log)) == before
+        quiet = (fingerprint(source), fingerprint(log)) == before
         if quiet:
             break
     if done is not None and not quiet:
@@ -208,7 +208,8 @@ def _log(database: Path) -> Path:
     return database.with_name(f"{database.name}.wal")
 
 
-def _seen(path: Path) -> _Seen:
+def fingerprint(path: Path) -> Fingerprint:
+    """Inode, size and modification time, by which a change is noticed; None where it is gone."""
     try:
         found = path.stat()
     except OSError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from outreach_platform.filings.layout import FilingFolder
 from outreach_platform.foundation.errors import BusyError
 from outreach_platform.foundation.locks import locked
-from outreach_platform.operations.backup.copying import Copier
+from outreach_platform.operations.backup.copying import Copier, fingerprint
 from outreach_platform.operations.backup.records import PartRecord
 from outreach_platform.operations.backup.survey import (
     PRUNED,
@@ -156,7 +156,9 @@ class FileCopy:
         """
         seen = {f.path: f.seen for f in listed if f.path.suffix == ".parquet" and not f.leads_to}
         for _ in range(_ROUNDS):
-            changed = {path.parent for path, was in seen.items() if self._seen(path) != was}
+            changed = {
+                path.parent for path, was in seen.items() if fingerprint(self.source / path) != was
+            }
             if not changed:
                 return
             for folder in sorted(changed):
@@ -192,10 +194,3 @@ class FileCopy:
                     export = Path("raw", f"{path.stem}.parquet")
                     if export not in self._done and (self.source / export).is_file():
                         self._file(export)
-
-    def _seen(self, path: Path) -> tuple[int, int, int] | None:
-        try:
-            found = (self.source / path).stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_size, found.st_mtime_ns

@@ -9,16 +9,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from outreach_platform.operations.dead_runs import UNFINISHED
 from outreach_platform.operations.instance import CONFIG_NAME, is_ours, render_config
 
 _WORKING = ".backup.yaml"
-# QUEUED is not among them: such a run has no process, and whoever opens the copy may start it.
-_UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 MESSAGE = (
     "it was running when this folder was copied by `outreach backup`, and went on in the folder "
     "that the copy was made of"
@@ -38,7 +32,7 @@ def end_copied_runs(home: Path) -> int:
     working.write_text(render_config(home), encoding="utf-8")
     try:
         with dg.DagsterInstance.from_config(str(home), _WORKING) as instance:
-            for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+            for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
                 instance.add_run_tags(run.run_id, {"dagster/max_retries": "0"})
                 instance.report_run_canceled(run, message=MESSAGE)
             return instance.get_runs_count()

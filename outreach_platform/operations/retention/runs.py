@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from outreach_platform.enrichment.sensors import BATCH_TAG
 from outreach_platform.foundation.retention import PruneLine, size_of
+from outreach_platform.operations.dead_runs import UNFINISHED
 from outreach_platform.operations.monitoring.failures import failed_checks, failed_runs
 from outreach_platform.operations.monitoring.runs import STATE_TAG
 from outreach_platform.partitions import day_and_state
@@ -27,13 +28,7 @@ _FINISHED = [
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+_UNFINISHED = [dg.DagsterRunStatus.QUEUED, *UNFINISHED]
 
 
 def runs_in_use(instance: dg.DagsterInstance) -> dict[str, InUse]:
